@@ -1,0 +1,82 @@
+// Package policy reads the YAML file that says which table is scoped on which
+// dimension, and answers what a table name means under it. It knows nothing of
+// SQL syntax trees, drivers or contexts.
+package policy
+
+// A Policy is immutable once loaded and safe for concurrent use.
+type Policy struct {
+	name       string
+	dimensions []*Dimension
+	searchPath []string
+	// tables by schema, then by exact name.
+	tables   map[string]map[string]*Table
+	patterns []*pattern
+}
+
+// MaxDimensions is the largest number of dimensions a policy may have; the
+// shape of a scope is packed two bits a dimension into one word.
+const MaxDimensions = 32
+
+// Dimensions returns the dimensions in the order of the file.
+func (p *Policy) Dimensions() []*Dimension
+
+// Dimension returns the dimension of that name, or nil.
+func (p *Policy) Dimension(name string) *Dimension
+
+// SearchPath returns the schemas along which unqualified table names are looked up.
+func (p *Policy) SearchPath() []string
+
+// Table resolves a table name as PostgreSQL's catalogue spells it (folded to
+// lower case unless it was quoted). An empty schema means the search path. It
+// returns nil for a table that the policy does not list, which must be refused.
+func (p *Policy) Table(schema, name string) *Table
+
+// FunctionAllowed reports whether the policy's functions.allow names the
+// function. An empty schema is an unqualified call.
+func (p *Policy) FunctionAllowed(schema, name string) bool
+
+// A Dimension is an axis of isolation, such as site or user.
+type Dimension struct {
+	Name  string
+	Type  Type
+	Index int // its place in Policy.Dimensions
+}
+
+// Type is the SQL type of a dimension's values, spelled as PostgreSQL does:
+// smallint, integer, bigint, uuid or text.
+type Type string
+
+// Access says how the policy treats a table.
+type Access uint8
+
+const (
+	Denied     Access = iota // never touched while scopes are enabled
+	SharedRead               // read in any scope, written only with scopes disabled
+	Shared                   // read and written in any scope
+	Scoped                   // restricted by Scopings
+)
+
+// A Table is what the policy says of one table.
+type Table struct {
+	Schema, Name string // as in PostgreSQL's catalogue
+	Access       Access
+	Scopings     []Scoping // in the order of the dimensions; only for Scoped
+	Line, Column int       // of the entry in the policy file
+}
+
+// A Scoping ties a table to one dimension: by a column of its own that holds
+// the dimension's value, or by a path, a column that refers to another table
+// scoped on the same dimension.
+type Scoping struct {
+	Dimension *Dimension
+	Column    string // the table's own column
+	Path      *Path  // nil where Column itself holds the value
+}
+
+// A Path leads from a column to the row it refers to: `post_id -> post`. Whoever
+// sees the row of Target whose Key equals the column sees this row.
+type Path struct {
+	Target *Table // scoped on the same dimension
+	Key    string   // Target's referenced column
+	Via    *Scoping// Target's scoping on the dimension
+}

@@ -1,0 +1,79 @@
+// Package rewrite turns one statement text, under a policy and a shape, into
+// the text that is sent in its place, or refuses it. It is pure: it knows
+// nothing of drivers, connections, contexts or the values of a scope.
+package rewrite
+
+import "github.com/scoped-pgx/scoped/policy"
+
+// Presence says how a dimension is active in a scope.
+type Presence uint8
+
+const (
+	Absent Presence = iota // no value: tables scoped on it are refused
+	One                    // exactly one value
+	Many                   // several values
+	All                    // explicitly unrestricted
+)
+
+// A Shape says which dimensions are active and how, without their values: two
+// bits a dimension. The zero Shape is no scope at all. Shapes are compared with
+// == and serve as part of a cache key. Disabled scopes have no shape: their
+// statements are sent as they are.
+type Shape uint64
+
+// With returns the shape in which dimension d has presence p.
+func (s Shape) With(d *policy.Dimension, p Presence) Shape {
+	shift := 2 * uint(d.Index)
+	return s&^(3<<shift) | Shape(p)<<shift
+}
+
+// Presence returns how dimension d is active.
+func (s Shape) Presence(d *policy.Dimension) Presence {
+	return Presence(s >> (2 * uint(d.Index)) & 3)
+}
+
+// A Rewrite is what becomes of one statement text under one shape. It holds no
+// scope value, so one Rewrite, and one prepared statement, serves every tenant.
+// It is immutable.
+type Rewrite struct {
+	// SQL is the text to send.
+	SQL string
+
+	// Params is the number of bind parameters of the user's own text, the
+	// highest $n in it. A caller must pass exactly that many arguments: one
+	// more or less would shift the scope's values.
+	Params int
+
+	// Args names, in order, the dimension whose value is bound to $Params+1,
+	// $Params+2, …: the value itself where the dimension is present with One,
+	// the array of its values where it is present with Many.
+	Args []*policy.Dimension
+
+	// Check is set where the last column of the result is a check that the user
+	// did not ask for and must not see.
+	Check bool
+
+	// Returning is set where the user's own statement returns rows. With Check
+	// and without Returning neither the column nor the rows are the user's.
+	Returning bool
+
+	// Tables lists every reference to a table, in the order of the text.
+	Tables []TableRef
+
+	edits []edit
+}
+
+// A TableRef is one reference to a table in a statement, and what was done with it.
+type TableRef struct {
+	Table  string // schema-qualified
+	Access string // read, insert, update or delete
+	Guard  string // the predicate that restricts it, empty where nothing does
+}
+
+// New rewrites text for the shape, or returns an *Error that says why it is
+// refused. Nothing of a refused statement may be sent.
+func New(text string, p *policy.Policy, shape Shape) (*Rewrite, error)
+
+// UserPosition maps a 1-based character position in SQL, as PostgreSQL reports
+// it with an error, to the position in the user's own text.
+func (r *Rewrite) UserPosition(position int) int
