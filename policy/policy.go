@@ -3,14 +3,16 @@
 // SQL syntax trees, drivers or contexts.
 package policy
 
+import "slices"
+
 // A Policy is immutable once loaded and safe for concurrent use.
 type Policy struct {
-	name       string
 	dimensions []*Dimension
 	searchPath []string
 	// tables by schema, then by exact name.
-	tables   map[string]map[string]*Table
-	patterns []*pattern
+	tables    map[string]map[string]*Table
+	patterns  []*pattern
+	functions functions
 }
 
 // MaxDimensions is the largest number of dimensions a policy may have; the
@@ -18,22 +20,56 @@ type Policy struct {
 const MaxDimensions = 32
 
 // Dimensions returns the dimensions in the order of the file.
-func (p *Policy) Dimensions() []*Dimension
+func (p *Policy) Dimensions() []*Dimension { return slices.Clone(p.dimensions) }
 
 // Dimension returns the dimension of that name, or nil.
-func (p *Policy) Dimension(name string) *Dimension
+func (p *Policy) Dimension(name string) *Dimension {
+	for _, d := range p.dimensions {
+		if d.Name == name {
+			return d
+		}
+	}
+	return nil
+}
 
 // SearchPath returns the schemas along which unqualified table names are looked up.
-func (p *Policy) SearchPath() []string
+func (p *Policy) SearchPath() []string { return slices.Clone(p.searchPath) }
 
 // Table resolves a table name as PostgreSQL's catalogue spells it (folded to
 // lower case unless it was quoted). An empty schema means the search path. It
 // returns nil for a table that the policy does not list, which must be refused.
-func (p *Policy) Table(schema, name string) *Table
+//
+// A table listed by its exact name is always the same *Table. One that matches
+// a pattern is a new *Table with each call, so compare names, not pointers.
+func (p *Policy) Table(schema, name string) *Table {
+	if schema != "" {
+		return p.tableIn(schema, name)
+	}
+	for _, schema := range p.searchPath {
+		if t := p.tableIn(schema, name); t != nil {
+			return t
+		}
+	}
+	return nil
+}
+
+func (p *Policy) tableIn(schema, name string) *Table {
+	if t := p.tables[schema][name]; t != nil {
+		return t
+	}
+	return p.matchPattern(schema, name)
+}
 
 // FunctionAllowed reports whether the policy's functions.allow names the
 // function. An empty schema is an unqualified call.
-func (p *Policy) FunctionAllowed(schema, name string) bool
+//
+// The policy does not know which functions PostgreSQL has built in. Where an
+// unqualified name is known to be a built-in function's, pass the schema
+// pg_catalog: then only an entry that spells the name out allows it, never a
+// pattern.
+func (p *Policy) FunctionAllowed(schema, name string) bool {
+	return p.functions.allow(p.searchPath, schema, name)
+}
 
 // A Dimension is an axis of isolation, such as site or user.
 type Dimension struct {
@@ -76,7 +112,7 @@ type Scoping struct {
 // A Path leads from a column to the row it refers to: `post_id -> post`. Whoever
 // sees the row of Target whose Key equals the column sees this row.
 type Path struct {
-	Target *Table // scoped on the same dimension
+	Target *Table   // scoped on the same dimension
 	Key    string   // Target's referenced column
-	Via    *Scoping// Target's scoping on the dimension
+	Via    *Scoping // Target's scoping on the dimension
 }
