@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -10,8 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxSize bounds the file, in bytes. A table takes some 40.
-const maxSize = 16 << 20
+// maxSize bounds the file, in bytes. A table takes some 40; the tokens of a
+// hostile file take 500 times its size in memory.
+const maxSize = 4 << 20
 
 // The keys of the format's mappings. Those that later versions of the library
 // read are refused by name, so that no restriction is silently lost.
@@ -80,7 +82,7 @@ func (l *loader) fail(n *node, message, hint string) {
 
 // expect reports whether n is of the kind, and if it is not, a mistake.
 func (l *loader) expect(n *node, k kind, what, hint string) bool {
-	if n.kind != k && n.kind != invalid {
+	if n.kind != k {
 		l.fail(n, fmt.Sprintf("%s must be %s, not %s", what, k, n.kind), hint)
 	}
 	return n.kind == k
@@ -137,7 +139,7 @@ func list(names []string) string { return strings.Join(names, ", ") }
 
 // nameHint says how to quote a name with odd characters.
 func nameHint(name string) string {
-	if name == "" || strings.ContainsAny(name, `".*`) || len(name) > maxName {
+	if name == "" || len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || strings.ContainsRune(`".*'`, r) }) {
 		return ""
 	}
 	return fmt.Sprintf(`a name with other characters than letters, digits, _ and $ needs double quotes inside the YAML string: '"%s"'`, name)
@@ -157,8 +159,11 @@ func (l *loader) load(data []byte) {
 		l.fail(start, "the file is empty", "begin with version: 1")
 		return
 	}
-	root := l.parseYAML(data)
-	if root == nil {
+	root, err := compose(string(bytes.TrimPrefix(data, []byte("\ufeff"))))
+	if err != nil {
+		var syntax *syntaxError
+		errors.As(err, &syntax)
+		l.fail(&node{line: syntax.line, column: syntax.column}, syntax.message, syntax.hint)
 		return
 	}
 	l.root(root)

@@ -46,7 +46,7 @@ func (l *loader) path(e *tableEntry, s *Scoping, t *target) *Path {
 		hint = fmt.Sprintf("list it by its name, such as %s: {%s: column}", name, d)
 	case to == nil:
 		message = fmt.Sprintf("the path leads to %s, which is not listed under tables", name)
-		hint = didYouMean(name, l.tableNames(), fmt.Sprintf("list it, such as %s: {%s: column}", name, d))
+		hint = l.suggestTable(t.name, fmt.Sprintf("list it, such as %s: {%s: column}", name, d))
 	case to.broken:
 		return nil
 	case to.table.Access == Denied:
@@ -103,12 +103,23 @@ func (l *loader) short(q qname) string {
 	return q.String()
 }
 
-func (l *loader) tableNames() []string {
+// suggestTable returns a hint at the table that q may be a misspelling of.
+func (l *loader) suggestTable(q qname, otherwise string) string {
+	for _, schema := range l.policy.searchPath {
+		if other := (qname{schema: schema, name: q.name}); l.byName[other] != nil {
+			return fmt.Sprintf("did you mean %q?", l.short(other))
+		}
+	}
+	// Each suggestion compares with every table, which is only worth it while
+	// somebody may read them.
+	if len(l.errs) > 100 {
+		return otherwise
+	}
 	var names []string
 	for _, e := range l.entries {
 		if !e.name.pattern {
 			names = append(names, l.short(e.name))
 		}
 	}
-	return names
+	return didYouMean(l.short(q), names, otherwise)
 }

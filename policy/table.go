@@ -97,7 +97,7 @@ func (l *loader) tableValue(t *tableEntry, n *node) {
 	default:
 		l.expect(n, mapping, "a table's entry", tableForms)
 	}
-	if len(l.errs) > failures || n.kind == invalid {
+	if len(l.errs) > failures {
 		t.broken = true
 	}
 }
