@@ -1,0 +1,227 @@
+package scoped
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// The interfaces of *stdlib.Conn, no more and no less.
+var (
+	_ driver.Conn               = (*conn)(nil)
+	_ driver.ConnPrepareContext = (*conn)(nil)
+	_ driver.ConnBeginTx        = (*conn)(nil)
+	_ driver.ExecerContext      = (*conn)(nil)
+	_ driver.QueryerContext     = (*conn)(nil)
+	_ driver.Pinger             = (*conn)(nil)
+	_ driver.SessionResetter    = (*conn)(nil)
+	_ driver.NamedValueChecker  = (*conn)(nil)
+)
+
+// A conn guards a connection. It has no exported field and no method that hands
+// the base out, because sql.Conn.Raw gives it to anyone. Like every driver.Conn
+// it is used by one goroutine at a time.
+type conn struct {
+	base      driver.Conn
+	queryer   driver.QueryerContext // base, or nil where it is not one
+	execer    driver.ExecerContext  // base, or nil where it is not one
+	connector *connector
+	pgx       *pgx.Conn // nil where the base is not pgx
+	// simple is set where the connection's own exec mode is the simple protocol.
+	simple bool
+	// literals is set where the base takes arrays only as text.
+	literals bool
+	// tx is the scope of the context of the transaction that is open.
+	tx *scope
+}
+
+func newConn(base driver.Conn, connector *connector) *conn {
+	c := &conn{base: base, connector: connector, pgx: pgxConn(base)}
+	c.queryer, _ = base.(driver.QueryerContext)
+	c.execer, _ = base.(driver.ExecerContext)
+	if c.pgx != nil {
+		c.simple = c.pgx.Config().DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
+	} else {
+		c.literals = c.checkValue(&driver.NamedValue{Ordinal: 1, Value: []int64{1, 2}}) != nil
+	}
+	return c
+}
+
+// pgxConn returns the connection of pgx under base, or nil. Drivers that trace
+// another one hand it out as Raw.
+func pgxConn(base driver.Conn) *pgx.Conn {
+	for range 8 {
+		switch b := base.(type) {
+		case interface{ Conn() *pgx.Conn }:
+			return b.Conn()
+		case interface{ Raw() driver.Conn }:
+			base = b.Raw()
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// QueryContext sends a query under the scope of ctx or of the transaction.
+func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	if c.queryer == nil {
+		return nil, driver.ErrSkip // database/sql prepares instead
+	}
+	call, err := c.call(ctx, query, args, forQuery)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.queryer.QueryContext(ctx, call.sql, call.args)
+	if err != nil {
+		return nil, call.mapError(err)
+	}
+	return call.rows(rows)
+}
+
+// ExecContext sends a statement under the scope of ctx or of the transaction.
+func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if c.execer == nil {
+		return nil, driver.ErrSkip // database/sql prepares instead
+	}
+	call, err := c.call(ctx, query, args, forExec)
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.execer.ExecContext(ctx, call.sql, call.args)
+	return result, call.mapError(err)
+}
+
+// Prepare is PrepareContext without a context.
+func (c *conn) Prepare(query string) (driver.Stmt, error) {
+	return c.PrepareContext(context.Background(), query)
+}
+
+// Begin is BeginTx without a context.
+func (c *conn) Begin() (driver.Tx, error) {
+	return c.BeginTx(context.Background(), driver.TxOptions{})
+}
+
+// BeginTx starts a transaction, whose statements inherit the scope of ctx.
+func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	s := fromContext(ctx)
+	if s != nil {
+		// Better here than at each of its statements.
+		if _, _, err := c.bind(ctx, "BEGIN"); err != nil {
+			return nil, err
+		}
+	}
+	base, err := c.begin(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	c.tx = s
+	return &tx{base: base, conn: c}, nil
+}
+
+// begin starts the base's transaction as database/sql does where the base knows
+// nothing of contexts.
+func (c *conn) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if b, ok := c.base.(driver.ConnBeginTx); ok {
+		return b.BeginTx(ctx, opts)
+	}
+	if opts.Isolation != driver.IsolationLevel(sql.LevelDefault) {
+		return nil, errors.New("scoped: the base driver does not support non-default isolation levels")
+	}
+	if opts.ReadOnly {
+		return nil, errors.New("scoped: the base driver does not support read-only transactions")
+	}
+	base, err := c.base.Begin() //nolint:staticcheck // there is nothing else
+	if err == nil && ctx.Err() != nil {
+		_ = base.Rollback() // the caller hears of the context
+		return nil, ctx.Err()
+	}
+	return base, err
+}
+
+// A tx ends the inheritance of its scope with itself. It wraps every base's,
+// because with some bases the transaction is the connection.
+type tx struct {
+	base driver.Tx
+	conn *conn
+}
+
+func (t *tx) Commit() error {
+	t.conn.tx = nil
+	return t.base.Commit()
+}
+
+func (t *tx) Rollback() error {
+	t.conn.tx = nil
+	return t.base.Rollback()
+}
+
+// Ping asks the base.
+func (c *conn) Ping(ctx context.Context) error {
+	if p, ok := c.base.(driver.Pinger); ok {
+		return p.Ping(ctx)
+	}
+	return nil
+}
+
+// ResetSession readies the connection for its next user: no scope of a former
+// transaction is left, and a session whose settings cannot be trusted any more
+// is given up.
+func (c *conn) ResetSession(ctx context.Context) error {
+	c.tx = nil
+	if r, ok := c.base.(driver.SessionResetter); ok {
+		if err := r.ResetSession(ctx); err != nil {
+			return err
+		}
+	}
+	if v, ok := c.base.(driver.Validator); ok && !v.IsValid() {
+		return driver.ErrBadConn
+	}
+	if c.checkSession() != nil {
+		return driver.ErrBadConn
+	}
+	return nil
+}
+
+// CheckNamedValue accepts pgx's options, and of values what the base accepts.
+func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
+	if isOption(v.Value) {
+		return nil
+	}
+	if checker, ok := c.base.(driver.NamedValueChecker); ok {
+		return checker.CheckNamedValue(v)
+	}
+	return driver.ErrSkip
+}
+
+// Close closes the base.
+func (c *conn) Close() error { return c.base.Close() }
+
+// checkSession returns the fault of a session under which the server reads a
+// text differently from our parser: another end of a string literal, or
+// characters of which a byte is a quote. Both settings are reported by the
+// server whenever they change, so this asks nothing of it.
+func (c *conn) checkSession() *Error {
+	if c.pgx == nil {
+		return nil
+	}
+	server := c.pgx.PgConn()
+	if value := server.ParameterStatus("standard_conforming_strings"); value != "on" {
+		return sessionFault("standard_conforming_strings", value, "on")
+	}
+	if value := server.ParameterStatus("client_encoding"); value != "UTF8" && value != "SQL_ASCII" {
+		return sessionFault("client_encoding", value, "UTF8")
+	}
+	return nil
+}
+
+func sessionFault(name, value, want string) *Error {
+	return &Error{
+		Code:    CodeSession,
+		Message: name + ` is "` + value + `" in this session, so the server may read SQL differently from what was checked`,
+		Hint:    "set " + name + " to " + want + " in the data source name, the database and the role, and do not change it",
+	}
+}

@@ -1,0 +1,26 @@
+package scoped
+
+import (
+	"log/slog"
+)
+
+// defaultCacheSize bounds the cache of rewrites where WithCacheSize does not:
+// some tens of thousands of statements of the usual size.
+const defaultCacheSize = 64 << 20
+
+// An Option changes what NewConnector returns.
+type Option func(*connector)
+
+// WithLogger sets where the reasons of Disable are logged, once for each call of
+// Disable, at level Info. The default is slog.Default.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *connector) { c.logger = logger }
+}
+
+// WithCacheSize bounds the memory of the connector's cache of rewrites and
+// refusals, in bytes. Zero turns the cache off, and so every statement is parsed
+// whenever it runs. The default is 64 MiB. A text longer than an eighth of the
+// bound is not cached.
+func WithCacheSize(bytes int) Option {
+	return func(c *connector) { c.cacheSize = bytes }
+}

@@ -1,0 +1,189 @@
+package scoped
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite"
+)
+
+// With returns a context in which the dimension has the value: one value, such
+// as 42 or "acme"; several, made with AnyOf; or All. Nested calls add
+// dimensions and replace the value of a dimension that is there already. Inside
+// Disable it enables scopes again, with the dimensions from outside the Disable.
+//
+// A value is any integer, a string, or a uuid ([16]byte), or of a type made
+// from one of these; or a driver.Valuer that yields an integer or a string. It
+// is read once, when With is called. Other pointers are not followed.
+//
+// With itself does not fail. A nil or unsupported value and an empty AnyOf are
+// remembered, and so every statement under the context fails with an *Error of
+// CodeScope before anything is sent. A dimension that the policy does not have
+// and a value that does not fit the dimension's type do the same.
+//
+// The scope is read when a statement runs. A statement whose own context has
+// none uses that of its transaction, the context of BeginTx; the two are not
+// merged.
+func With(ctx context.Context, dimension string, value any) context.Context {
+	s := &scope{outer: fromContext(ctx), dimension: dimension}
+	switch v := value.(type) {
+	case unrestricted:
+		s.all = true
+	case Set:
+		s.elements = v.elements
+		s.fail(v.fault)
+		if len(v.elements) == 0 {
+			s.fail("AnyOf needs at least one value")
+		}
+	default:
+		e, fault := newElement(value)
+		s.elements = []element{e}
+		s.fail(fault)
+	}
+	if dimension == "" {
+		s.fail("the name of a dimension is empty")
+	}
+	return s.in(ctx)
+}
+
+// Disable returns a context in which statements are sent exactly as they are,
+// unparsed and unrestricted. The reason is mandatory and is logged, with the
+// first statement that runs under it. It holds for the returned context only:
+// the context passed in and its scope are as before.
+func Disable(ctx context.Context, reason string) context.Context {
+	s := &scope{outer: fromContext(ctx), disabled: true, reason: reason}
+	if strings.TrimSpace(reason) == "" {
+		s.fail("Disable needs a reason")
+	}
+	return s.in(ctx)
+}
+
+type scopeKey struct{}
+
+func fromContext(ctx context.Context) *scope {
+	s, _ := ctx.Value(scopeKey{}).(*scope)
+	return s
+}
+
+// A scope is one call of With or Disable, linked to those around it. Apart from
+// what it remembers of its uses it is immutable, so any number of goroutines
+// may run statements under it.
+type scope struct {
+	outer     *scope
+	dimension string
+	elements  []element // the values of With
+	all       bool      // With was given All
+	disabled  bool
+	reason    string
+	fault     *Error // of this scope, or of one outside it
+
+	// bound is the scope's meaning under the policy that used it last, so that
+	// statement after statement costs one load.
+	bound atomic.Pointer[binding]
+	// logged holds the connectors that have logged the reason.
+	logged sync.Map
+}
+
+// in returns ctx with the scope in it.
+func (s *scope) in(ctx context.Context) context.Context {
+	if s.fault == nil && s.outer != nil {
+		s.fault = s.outer.fault
+	}
+	return context.WithValue(ctx, scopeKey{}, s)
+}
+
+// fail remembers a fault, the first of them.
+func (s *scope) fail(message string) {
+	if message != "" && s.fault == nil {
+		s.fault = scopeFault(s.dimension, message)
+	}
+}
+
+func scopeFault(dimension, message string) *Error {
+	if dimension != "" {
+		message = fmt.Sprintf("scope on dimension %q: %s", dimension, message)
+	}
+	return &Error{
+		Code:      CodeScope,
+		Dimension: dimension,
+		Message:   message,
+		Hint:      `write scoped.With(ctx, "dimension", value), scoped.AnyOf(value, value), scoped.All or scoped.Disable(ctx, "reason")`,
+	}
+}
+
+// A binding is what a scope means under one policy.
+type binding struct {
+	policy *policy.Policy
+	shape  rewrite.Shape
+	// values, by Dimension.Index, are what is bound for a dimension: int64 or
+	// string for one value, []int64 or []string for several, nil otherwise.
+	values []driver.Value
+	// literals are values with arrays as PostgreSQL writes them, for a base that
+	// does not take slices.
+	literals []driver.Value
+	fault    *Error
+}
+
+// unscoped is the binding of no scope at all.
+var unscoped = new(binding)
+
+// bind returns what the scope means under p.
+func (s *scope) bind(p *policy.Policy) *binding {
+	if b := s.bound.Load(); b != nil && b.policy == p {
+		return b
+	}
+	b := s.resolve(p)
+	s.bound.Store(b)
+	return b
+}
+
+func (s *scope) resolve(p *policy.Policy) *binding {
+	dimensions := p.Dimensions()
+	b := &binding{
+		policy:   p,
+		values:   make([]driver.Value, len(dimensions)),
+		literals: make([]driver.Value, len(dimensions)),
+	}
+	// From the inside out: the first value found for a dimension is its value.
+	for ; s != nil; s = s.outer {
+		if s.disabled {
+			continue
+		}
+		d := p.Dimension(s.dimension)
+		if d == nil {
+			b.fault = scopeFault(s.dimension, "the policy has no such dimension; it has "+names(dimensions))
+			return b
+		}
+		if b.shape.Presence(d) != rewrite.Absent {
+			continue
+		}
+		if s.all {
+			b.shape = b.shape.With(d, rewrite.All)
+			continue
+		}
+		presence, value, literal, fault := bindElements(s.elements, d.Type)
+		if fault != "" {
+			b.fault = scopeFault(s.dimension, fault)
+			return b
+		}
+		b.shape = b.shape.With(d, presence)
+		b.values[d.Index], b.literals[d.Index] = value, literal
+	}
+	return b
+}
+
+func names(dimensions []*policy.Dimension) string {
+	if len(dimensions) == 0 {
+		return "none"
+	}
+	quoted := make([]string, len(dimensions))
+	for i, d := range dimensions {
+		quoted[i] = fmt.Sprintf("%q", d.Name)
+	}
+	return strings.Join(quoted, ", ")
+}

@@ -1,0 +1,230 @@
+package scoped
+
+import (
+	"database/sql/driver"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite"
+)
+
+type unrestricted uint8
+
+// All is the value of a dimension that is explicitly unrestricted:
+// With(ctx, "site", All). Tables stay restricted on the other dimensions.
+const All unrestricted = 1
+
+// A Set is several values of a dimension, made with AnyOf.
+type Set struct {
+	elements []element
+	fault    string
+}
+
+// AnyOf returns several values for With: rows of any of them are visible.
+// Duplicates count once, and one value is the same as that value alone. A
+// slice, and another AnyOf, stands for its elements, so AnyOf(ids...) and
+// AnyOf(ids) are the same. All is not a value and is refused. An INSERT that
+// leaves the dimension to the scope needs one value and is refused under several.
+func AnyOf(values ...any) Set {
+	var set Set
+	for _, v := range values {
+		set.add(v)
+	}
+	return set
+}
+
+func (set *Set) add(value any) {
+	if other, ok := value.(Set); ok {
+		set.elements = append(set.elements, other.elements...)
+		set.fail(other.fault)
+		return
+	}
+	if _, ok := value.(driver.Valuer); !ok {
+		if v := reflect.ValueOf(value); v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.Uint8 {
+			for i := range v.Len() {
+				set.add(v.Index(i).Interface())
+			}
+			return
+		}
+	}
+	e, fault := newElement(value)
+	set.elements = append(set.elements, e)
+	set.fail(fault)
+}
+
+func (set *Set) fail(fault string) {
+	if set.fault == "" {
+		set.fault = fault
+	}
+}
+
+// An element is one value, read from whatever the caller passed.
+type element struct {
+	kind   elementKind
+	number int64
+	text   string
+}
+
+type elementKind uint8
+
+const (
+	number elementKind = iota + 1
+	text
+	uuid // from its bytes; text may be a uuid too
+)
+
+func (k elementKind) String() string {
+	return [...]string{"nothing", "an integer", "a string", "a uuid"}[k]
+}
+
+// newElement reads a value, or says what is wrong with it.
+func newElement(value any) (e element, fault string) {
+	v := reflect.ValueOf(value)
+	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return element{}, "the value is nil"
+	}
+	// A uuid's own Value gives its text, which would pass for any text.
+	if v.Kind() == reflect.Array && v.Len() == 16 && v.Type().Elem().Kind() == reflect.Uint8 {
+		var b [16]byte
+		reflect.Copy(reflect.ValueOf(&b).Elem(), v)
+		return element{kind: uuid, text: formatUUID(b)}, ""
+	}
+	if valuer, ok := value.(driver.Valuer); ok {
+		inner, err := valuer.Value()
+		if err != nil {
+			return element{}, fmt.Sprintf("the Value method of %T failed: %v", value, err)
+		}
+		if _, ok := inner.(driver.Valuer); ok {
+			return element{}, fmt.Sprintf("the Value method of %T returned another Valuer", value)
+		}
+		return newElement(inner)
+	}
+	switch v.Kind() {
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return element{kind: number, number: v.Int()}, ""
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		if v.Uint() > math.MaxInt64 {
+			return element{}, fmt.Sprintf("%d is larger than any bigint", v.Uint())
+		}
+		return element{kind: number, number: int64(v.Uint())}, ""
+	case reflect.String:
+		return element{kind: text, text: strings.Clone(v.String())}, ""
+	case reflect.Slice:
+		return element{}, fmt.Sprintf("a %T is not one value; several are written AnyOf(…)", value)
+	}
+	return element{}, fmt.Sprintf("a value of type %T is not supported", value)
+}
+
+// bindElements returns the values as they are bound for a dimension of type t.
+func bindElements(elements []element, t policy.Type) (p rewrite.Presence, value, literal driver.Value, fault string) {
+	if t == "uuid" || t == "text" {
+		return bindStrings(elements, t)
+	}
+	seen := make(map[int64]struct{}, len(elements))
+	unique := make([]int64, 0, len(elements))
+	for _, e := range elements {
+		if e.kind != number {
+			return 0, nil, nil, misfit(e, t)
+		}
+		if !fits(e.number, t) {
+			return 0, nil, nil, fmt.Sprintf("%d is outside the range of %s", e.number, t)
+		}
+		if _, ok := seen[e.number]; !ok {
+			seen[e.number] = struct{}{}
+			unique = append(unique, e.number)
+		}
+	}
+	if len(unique) == 1 {
+		return rewrite.One, unique[0], unique[0], ""
+	}
+	array := []byte{'{'}
+	for i, n := range unique {
+		if i > 0 {
+			array = append(array, ',')
+		}
+		array = strconv.AppendInt(array, n, 10)
+	}
+	return rewrite.Many, unique, string(append(array, '}')), ""
+}
+
+func bindStrings(elements []element, t policy.Type) (p rewrite.Presence, value, literal driver.Value, fault string) {
+	seen := make(map[string]struct{}, len(elements))
+	unique := make([]string, 0, len(elements))
+	for _, e := range elements {
+		s := e.text
+		switch {
+		case e.kind == number, e.kind == uuid && t != "uuid":
+			return 0, nil, nil, misfit(e, t)
+		case t == "uuid":
+			var ok bool
+			if s, ok = parseUUID(e.text); !ok {
+				return 0, nil, nil, fmt.Sprintf("%.50q is not a uuid", e.text)
+			}
+		case strings.IndexByte(s, 0) >= 0:
+			return 0, nil, nil, "the text contains a NUL byte"
+		case !utf8.ValidString(s):
+			return 0, nil, nil, "the text is not valid UTF-8"
+		}
+		if _, ok := seen[s]; !ok {
+			seen[s] = struct{}{}
+			unique = append(unique, s)
+		}
+	}
+	if len(unique) == 1 {
+		return rewrite.One, unique[0], unique[0], ""
+	}
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	quoted := make([]string, len(unique))
+	for i, s := range unique {
+		quoted[i] = `"` + quote.Replace(s) + `"`
+	}
+	return rewrite.Many, unique, "{" + strings.Join(quoted, ",") + "}", ""
+}
+
+func misfit(e element, t policy.Type) string {
+	return fmt.Sprintf("its type is %s, the value is %s", t, e.kind)
+}
+
+// fits reports whether an integer type holds n. A type that is not known holds
+// nothing.
+func fits(n int64, t policy.Type) bool {
+	switch t {
+	case "smallint":
+		return n == int64(int16(n))
+	case "integer":
+		return n == int64(int32(n))
+	case "bigint":
+		return true
+	}
+	return false
+}
+
+func formatUUID(b [16]byte) string {
+	h := hex.EncodeToString(b[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// parseUUID accepts a uuid with its four hyphens or with none, and returns it as
+// PostgreSQL prints it, so that two spellings are one value.
+func parseUUID(s string) (string, bool) {
+	if len(s) == 36 {
+		if s[8] != '-' || s[13] != '-' || s[18] != '-' || s[23] != '-' {
+			return "", false
+		}
+		s = s[:8] + s[9:13] + s[14:18] + s[19:23] + s[24:]
+	}
+	var b [16]byte
+	if len(s) != 32 {
+		return "", false
+	}
+	if _, err := hex.Decode(b[:], []byte(s)); err != nil {
+		return "", false
+	}
+	return formatUUID(b), true
+}
