@@ -116,7 +116,7 @@ func TestFunctionDenied(t *testing.T) {
 		pg_relation_size pg_total_relation_size pg_database_size currtid2 binary_upgrade_set_missing_value
 		pg_restore_attribute_stats pg_clear_relation_stats satisfies_hash_partition current_query
 		regclassin record_out int4pl dblink dblink_exec crosstab lo_manage slugify
-		QUERY_TO_XML LOWER pg_catalog.lower`+"\n") {
+		QUERY_TO_XML LOWER pg_catalog.lower` + "\n") {
 		if builtin.Function(name) {
 			t.Errorf("%s is allowed", name)
 		}
@@ -227,4 +227,3 @@ func BenchmarkRelation(b *testing.B) {
 		builtin.Relation("information_schema", "constraint_column_usage")
 	}
 }
-
