@@ -1,0 +1,61 @@
+package policy_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+// FuzzPolicy checks that no file makes the parser panic, that it reports
+// mistakes in order and with a place inside the file, and that what it accepts
+// has paths that end.
+func FuzzPolicy(f *testing.F) {
+	good, bad := examples(f)
+	for _, path := range append(good, bad...) {
+		f.Add(read(f, path))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := policy.Parse("fuzz.yaml", data)
+		if err != nil {
+			errs, ok := errors.AsType[policy.Errors](err)
+			if !ok || len(errs) == 0 || p != nil {
+				t.Fatalf("%v, %v", p, err)
+			}
+			lines := 1 + strings.Count(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(string(data)), "\n")
+			for _, e := range errs {
+				if e.Line < 1 || e.Line > lines || e.Column < 1 || e.Message == "" {
+					t.Errorf("%v is outside a file of %d lines", e, lines)
+				}
+			}
+			if !slices.IsSortedFunc(errs, func(a, b *policy.Error) int {
+				return (a.Line-b.Line)*1_000_000 + a.Column - b.Column
+			}) {
+				t.Errorf("out of order: %v", err)
+			}
+			return
+		}
+		if len(p.Dimensions()) == 0 || len(p.SearchPath()) == 0 {
+			t.Error("no dimensions or no search path")
+		}
+		for _, name := range []string{"post", "comment", "reaction", "log_1", "a", "b"} {
+			table := p.Table("", name)
+			if table == nil {
+				continue
+			}
+			if (table.Access == policy.Scoped) != (len(table.Scopings) > 0) {
+				t.Errorf("%s: access %d with %d scopings", name, table.Access, len(table.Scopings))
+			}
+			for i := range table.Scopings {
+				s := &table.Scopings[i]
+				for steps := 0; s.Path != nil; s = s.Path.Via {
+					if steps++; steps > len(data) || s.Path.Via.Dimension != s.Dimension {
+						t.Fatalf("the path of %s is wrong", name)
+					}
+				}
+			}
+		}
+	})
+}
