@@ -3,7 +3,10 @@
 // nothing of drivers, connections, contexts or the values of a scope.
 package rewrite
 
-import "github.com/scoped-pgx/scoped/policy"
+import (
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+)
 
 // Presence says how a dimension is active in a scope.
 type Presence uint8
@@ -60,7 +63,7 @@ type Rewrite struct {
 	// Tables lists every reference to a table, in the order of the text.
 	Tables []TableRef
 
-	edits []edit
+	edits edits
 }
 
 // A TableRef is one reference to a table in a statement, and what was done with it.
@@ -71,9 +74,59 @@ type TableRef struct {
 }
 
 // New rewrites text for the shape, or returns an *Error that says why it is
-// refused. Nothing of a refused statement may be sent.
-func New(text string, p *policy.Policy, shape Shape) (*Rewrite, error)
+// refused. Nothing of a refused statement may be sent. Every rewrite it returns
+// is certified.
+func New(text string, p *policy.Policy, shape Shape) (*Rewrite, error) {
+	s, stmt, err := parseOne(text)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return &Rewrite{SQL: text, Params: s.params}, nil
+	}
+	r := &rewriter{source: s, policy: p, shape: shape, aliasPrefix: freshPrefix(text)}
+	r.statement(stmt)
+	if r.err != nil {
+		return nil, r.err
+	}
+	rewrite := r.rewrite()
+	if err := certify(rewrite, s, stmt, p, shape); err != nil {
+		return nil, err
+	}
+	return rewrite, nil
+}
 
-// UserPosition maps a 1-based character position in SQL, as PostgreSQL reports
-// it with an error, to the position in the user's own text.
-func (r *Rewrite) UserPosition(position int) int
+// Params returns the number of bind parameters of text, the highest $n in it,
+// or the *Error for which New would refuse it under any shape because it cannot
+// be read.
+func Params(text string) (int, error) {
+	s, _, err := parseOne(text)
+	if err != nil {
+		return 0, err
+	}
+	return s.params, nil
+}
+
+// parseOne reads text as one statement, or none where it holds only comments.
+func parseOne(text string) (*source, any, error) {
+	s, err := newSource(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	stmts, err := s.parse()
+	if err != nil {
+		return nil, nil, err
+	}
+	switch len(stmts) {
+	case 0:
+		return s, nil, nil
+	case 1:
+		return s, pgparse.Unwrap(stmts[0].Stmt), nil
+	}
+	return nil, nil, &Error{
+		Code:     CodeStatement,
+		Message:  "there are several statements in one string",
+		Hint:     "send each in a call of its own, inside a transaction if they belong together",
+		Position: PositionAt(text, s.start(s.tokenAt(stmts[1].StmtLocation))),
+	}
+}

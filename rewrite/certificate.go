@@ -1,0 +1,409 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+// certify proves a rewrite before it is used. It shares no code with the editor:
+// it parses the rewritten text, demands at every reference to a table the guard,
+// fill or check that the policy requires there, takes it away, and compares what
+// is left with the user's own tree. What it cannot prove is refused, so that a
+// bug in the editor costs a refusal and never a leak.
+//
+// The original tree is changed: it must not be used afterwards.
+func certify(r *Rewrite, s *source, original any, p *policy.Policy, shape Shape) error {
+	c := &certifier{policy: p, shape: shape, args: r.Args, userText: strings.ToLower(s.text)}
+	stmts, err := pgparse.Parse(r.SQL)
+	switch {
+	case err != nil:
+		c.fail("it does not parse: %v", err)
+	case len(stmts) != 1:
+		c.fail("it holds %d statements", len(stmts))
+	default:
+		rewritten := pgparse.Unwrap(stmts[0].Stmt)
+		c.walk(original, nil)
+		if c.params != r.Params {
+			c.fail("the user's parameters are %d, not %d", c.params, r.Params)
+		}
+		c.rewritten = true
+		c.walk(rewritten, nil)
+		if c.reason == "" && !pgparse.Equal(original, rewritten) {
+			c.fail("without its guards it is not the statement that was given")
+		}
+	}
+	if c.reason == "" {
+		return nil
+	}
+	return &Error{
+		Code:    CodeCertificate,
+		Message: "the rewrite of this statement could not be proven: " + c.reason,
+		Hint:    "nothing was sent; please report the statement as a bug of scoped",
+	}
+}
+
+// A certifier walks the original tree, to write it as the rewrite must be once
+// its additions are gone, and then the rewritten tree, to take them away.
+type certifier struct {
+	policy    *policy.Policy
+	shape     Shape
+	args      []*policy.Dimension
+	userText  string // in lower case
+	params    int    // the highest parameter of the original
+	rewritten bool   // which of the two is walked
+	nested    bool   // inside a WITH query
+	reason    string
+}
+
+func (c *certifier) fail(format string, args ...any) {
+	if c.reason == "" {
+		c.reason = fmt.Sprintf(format, args...)
+	}
+}
+
+// walk visits a node and all below it. Only the kinds that can hold a table
+// reference, directly, are treated; the generated Children knows all others.
+func (c *certifier) walk(node any, scope []string) {
+	switch n := node.(type) {
+	case *pgparse.SelectStmt:
+		c.selectStmt(n, scope)
+		return
+	case *pgparse.InsertStmt:
+		c.insert(n, c.with(n.WithClause, scope))
+		return
+	case *pgparse.UpdateStmt:
+		c.update(n, c.with(n.WithClause, scope))
+		return
+	case *pgparse.DeleteStmt:
+		c.delete(n, c.with(n.WithClause, scope))
+		return
+	case *pgparse.MergeStmt, *pgparse.IntoClause, *pgparse.CurrentOfExpr:
+		c.fail("it holds a %T", n)
+		return
+	case *pgparse.RangeVar:
+		c.fail("table %s stands where none is expected", n.Relname)
+		return
+	case *pgparse.ParamRef:
+		if !c.rewritten {
+			c.params = max(c.params, int(n.Number))
+		} else if int(n.Number) > c.params {
+			c.fail("parameter $%d stands outside a guard", n.Number)
+		}
+	case *pgparse.FuncCall:
+		if why, _ := refusedFunction(c.policy, n); why != "" {
+			c.fail("%s", why)
+		}
+	}
+	if !pgparse.Children(node, func(child any) { c.walk(child, scope) }) {
+		c.fail("it holds a %T, which is not known", node)
+	}
+}
+
+func (c *certifier) walkList(list []*pgparse.Node, scope []string) {
+	for _, n := range list {
+		c.walkNode(n, scope)
+	}
+}
+
+func (c *certifier) walkNode(n *pgparse.Node, scope []string) {
+	if n := pgparse.Unwrap(n); n != nil {
+		c.walk(n, scope)
+	}
+}
+
+// with walks the queries of a WITH clause and returns the names that are visible
+// behind it.
+func (c *certifier) with(w *pgparse.WithClause, scope []string) []string {
+	if w == nil {
+		return scope
+	}
+	scope = scope[:len(scope):len(scope)]
+	own := make([]string, len(w.Ctes))
+	for i, n := range w.Ctes {
+		own[i] = n.GetCommonTableExpr().GetCtename()
+	}
+	nested := c.nested
+	c.nested = true
+	for i, n := range w.Ctes {
+		seen := append(scope[:len(scope):len(scope)], own[:i]...)
+		if w.Recursive {
+			seen = append(scope[:len(scope):len(scope)], own...)
+		}
+		c.walkNode(n, seen)
+	}
+	c.nested = nested
+	return append(scope, own...)
+}
+
+func isVisible(scope []string, name string) bool {
+	for _, s := range scope {
+		if s == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *certifier) selectStmt(n *pgparse.SelectStmt, scope []string) {
+	scope = c.with(n.WithClause, scope)
+	c.fromList(n.FromClause, scope)
+	from := make(map[any]bool, len(n.FromClause))
+	for _, item := range n.FromClause {
+		from[pgparse.Unwrap(item)] = true
+	}
+	pgparse.Children(n, func(child any) {
+		switch child.(type) {
+		case *pgparse.WithClause:
+		case *pgparse.LockingClause: // aliases
+		default:
+			if !from[child] {
+				c.walk(child, scope)
+			}
+		}
+	})
+}
+
+func (c *certifier) fromList(list []*pgparse.Node, scope []string) {
+	for i := range list {
+		list[i] = c.fromItem(list[i], scope)
+	}
+}
+
+// fromItem visits an item of a FROM list or a side of a join and returns it
+// without its guard.
+func (c *certifier) fromItem(item *pgparse.Node, scope []string) *pgparse.Node {
+	switch n := pgparse.Unwrap(item).(type) {
+	case *pgparse.RangeVar:
+		c.reference(n, scope, nil)
+	case *pgparse.RangeTableSample:
+		c.sampled(n, scope, nil)
+	case *pgparse.JoinExpr:
+		if guard := c.joinedGuard(n); guard != nil {
+			if rv := n.Larg.GetRangeVar(); rv != nil {
+				c.reference(rv, scope, guard)
+			} else if sample := n.Larg.GetRangeTableSample(); sample != nil {
+				c.sampled(sample, scope, guard)
+			} else {
+				c.fail("a guard is joined to something that is no table")
+			}
+			return n.Larg
+		}
+		n.Larg, n.Rarg = c.fromItem(n.Larg, scope), c.fromItem(n.Rarg, scope)
+		c.walkNode(n.Quals, scope)
+	case *pgparse.RangeSubselect:
+		if table, guard := c.enclosedGuard(n, scope); guard != nil {
+			rv := table.GetRangeVar()
+			c.reference(rv, scope, guard)
+			if rv.Alias == nil || rv.Alias.Aliasname != n.Alias.Aliasname || len(rv.Alias.Colnames) > 0 {
+				c.fail("a guard's subquery has another alias than its table")
+			}
+			rv.Alias = n.Alias
+			return table
+		}
+		c.walk(n, scope)
+	default:
+		c.walk(n, scope)
+	}
+	return item
+}
+
+func (c *certifier) sampled(n *pgparse.RangeTableSample, scope []string, guard *pgparse.Node) {
+	c.reference(n.Relation.GetRangeVar(), scope, guard)
+	c.walkList(n.Args, scope)
+	c.walkNode(n.Repeatable, scope)
+}
+
+// joinedGuard returns the condition of table JOIN (SELECT) AS scoped_1 ON guard.
+func (c *certifier) joinedGuard(n *pgparse.JoinExpr) *pgparse.Node {
+	sub := n.Rarg.GetRangeSubselect()
+	if !c.rewritten || n.Jointype != pgparse.JoinType_JOIN_INNER || n.IsNatural || n.Alias != nil ||
+		len(n.UsingClause) > 0 || n.JoinUsingAlias != nil || sub == nil || sub.Lateral || !c.isFresh(sub.Alias) {
+		return nil
+	}
+	if !pgparse.Equal(sub.Subquery, selectNode(emptySelect())) {
+		return nil
+	}
+	return n.Quals
+}
+
+// enclosedGuard returns the table and condition of
+// (SELECT * FROM table AS p WHERE guard) AS p(a, b).
+func (c *certifier) enclosedGuard(n *pgparse.RangeSubselect, scope []string) (table, guard *pgparse.Node) {
+	s := n.Subquery.GetSelectStmt()
+	if !c.rewritten || n.Lateral || len(n.Alias.GetColnames()) == 0 || s == nil || len(s.FromClause) != 1 {
+		return nil, nil
+	}
+	rv := s.FromClause[0].GetRangeVar()
+	if rv == nil || rv.Schemaname == "" || s.WhereClause == nil {
+		return nil, nil
+	}
+	if t := c.policy.Table(rv.Schemaname, rv.Relname); t == nil || t.Access != policy.Scoped || len(c.needed(t)) == 0 {
+		return nil, nil
+	}
+	want := emptySelect()
+	want.TargetList = []*pgparse.Node{resTarget(star())}
+	want.FromClause = s.FromClause
+	want.WhereClause = s.WhereClause
+	if !pgparse.Equal(s, want) {
+		return nil, nil
+	}
+	return s.FromClause[0], s.WhereClause
+}
+
+// reference demands that a table from which rows are read is a visible WITH
+// query, shared, or guarded, and that it is named in full.
+func (c *certifier) reference(rv *pgparse.RangeVar, scope []string, guard *pgparse.Node) {
+	if rv == nil {
+		c.fail("a table sample without a table")
+		return
+	}
+	if rv.Schemaname == "" && rv.Catalogname == "" && isVisible(scope, rv.Relname) {
+		if guard != nil {
+			c.fail("a guard on the WITH query %s", rv.Relname)
+		}
+		return
+	}
+	t := c.table(rv)
+	if t == nil || !c.rewritten {
+		return
+	}
+	c.demand(t, refName(rv), guard)
+}
+
+// table resolves a table reference. In the original it writes the name out in
+// full; in the rewrite it demands that this was done.
+func (c *certifier) table(rv *pgparse.RangeVar) *policy.Table {
+	t := lookup(c.policy, rv)
+	if t == nil || t.Access == policy.Denied {
+		c.fail("table %s is not one that the policy admits", rv.Relname)
+		return nil
+	}
+	if !c.rewritten {
+		rv.Schemaname = t.Schema
+	}
+	if rv.Schemaname != t.Schema || rv.Relname != t.Name || rv.Catalogname != "" {
+		c.fail("table %s is not named in full", rv.Relname)
+	}
+	return t
+}
+
+func refName(rv *pgparse.RangeVar) string {
+	if rv.Alias != nil {
+		return rv.Alias.Aliasname
+	}
+	return rv.Relname
+}
+
+// needed returns the scopings of t that restrict it under the shape.
+func (c *certifier) needed(t *policy.Table) []policy.Scoping {
+	var needed []policy.Scoping
+	for _, s := range t.Scopings {
+		if c.shape.Presence(s.Dimension) != All {
+			needed = append(needed, s)
+		}
+	}
+	return needed
+}
+
+// demand requires guard to be what the policy requires of t, called ref.
+func (c *certifier) demand(t *policy.Table, ref string, guard *pgparse.Node) {
+	needed := c.needed(t)
+	if t.Access != policy.Scoped || len(needed) == 0 {
+		if guard != nil {
+			c.fail("table %s has a guard that it does not need", t.Name)
+		}
+		return
+	}
+	for _, s := range needed {
+		if c.shape.Presence(s.Dimension) == Absent {
+			if !pgparse.Equal(guard, boolean(false)) {
+				c.fail("table %s is read without a scope", t.Name)
+			}
+			return
+		}
+	}
+	if guard == nil || !c.isConjunction(conjuncts(guard), needed, ref) {
+		c.fail("table %s lacks its guard", t.Name)
+	}
+}
+
+func conjuncts(n *pgparse.Node) []*pgparse.Node {
+	if b := n.GetBoolExpr(); b != nil && b.Boolop == pgparse.BoolExprType_AND_EXPR {
+		return b.Args
+	}
+	return []*pgparse.Node{n}
+}
+
+// isConjunction reports whether the conditions are exactly the predicates of the
+// scopings on the rows called ref, in any order.
+func (c *certifier) isConjunction(conditions []*pgparse.Node, scopings []policy.Scoping, ref string) bool {
+	if len(conditions) != len(scopings) {
+		return false
+	}
+	used := make([]bool, len(conditions))
+next:
+	for _, s := range scopings {
+		for i, condition := range conditions {
+			if want := c.predicate(condition, s, ref); !used[i] && want != nil && pgparse.Equal(condition, want) {
+				used[i] = true
+				continue next
+			}
+		}
+		return false
+	}
+	return true
+}
+
+// predicate builds the tree of the predicate that a scoping requires. The aliases
+// of a path are taken from the condition it is to be compared with.
+func (c *certifier) predicate(condition *pgparse.Node, s policy.Scoping, ref string) *pgparse.Node {
+	if s.Path == nil {
+		kind := pgparse.A_Expr_Kind_AEXPR_OP
+		switch c.shape.Presence(s.Dimension) {
+		case One:
+		case Many:
+			kind = pgparse.A_Expr_Kind_AEXPR_OP_ANY
+		default:
+			return nil
+		}
+		return operator(kind, "=", column(ref, s.Column), c.value(s.Dimension))
+	}
+	from := condition.GetSubLink().GetSubselect().GetSelectStmt()
+	if from == nil || len(from.FromClause) != 1 {
+		return nil
+	}
+	alias := from.FromClause[0].GetRangeVar().GetAlias()
+	if !c.isFresh(alias) || alias.Aliasname == ref {
+		return nil
+	}
+	below := c.predicate(from.WhereClause, *s.Path.Via, alias.Aliasname)
+	if below == nil {
+		return nil
+	}
+	sub := emptySelect()
+	sub.TargetList = []*pgparse.Node{resTarget(column(alias.Aliasname, s.Path.Key))}
+	sub.FromClause = []*pgparse.Node{rangeVar(s.Path.Target, alias.Aliasname)}
+	sub.WhereClause = below
+	return in(column(ref, s.Column), sub)
+}
+
+// isFresh reports whether an alias was inserted: the user's text does not hold it.
+func (c *certifier) isFresh(a *pgparse.Alias) bool {
+	return a != nil && len(a.Colnames) == 0 && strings.HasPrefix(a.Aliasname, "scoped") &&
+		!strings.Contains(c.userText, a.Aliasname)
+}
+
+// value builds the tree of the parameter that holds a dimension's value.
+func (c *certifier) value(d *policy.Dimension) *pgparse.Node {
+	number := 0
+	for i, a := range c.args {
+		if a == d {
+			number = c.params + 1 + i
+			break
+		}
+	}
+	return cast(parameter(number), string(d.Type), c.shape.Presence(d) == Many)
+}

@@ -1,0 +1,247 @@
+package rewrite
+
+import (
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+// written resolves the target of a statement that changes rows. WITH queries are
+// never targets.
+func (c *certifier) written(rv *pgparse.RangeVar) *policy.Table {
+	t := c.table(rv)
+	if t != nil && t.Access != policy.Shared && t.Access != policy.Scoped {
+		c.fail("table %s may not be written to", t.Name)
+		return nil
+	}
+	return t
+}
+
+func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
+	t := c.written(n.Relation)
+	c.fromList(n.FromClause, scope)
+	if t != nil {
+		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause)
+		n.ReturningList = c.checked(t, n.Relation, c.assigned(t, n.TargetList), n.ReturningList)
+	}
+	c.walkList(n.TargetList, scope)
+	c.walkNode(n.WhereClause, scope)
+	c.walkList(n.ReturningList, scope)
+}
+
+func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
+	t := c.written(n.Relation)
+	c.fromList(n.UsingClause, scope)
+	if t != nil {
+		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause)
+		n.ReturningList = c.checked(t, n.Relation, nil, n.ReturningList)
+	}
+	c.walkNode(n.WhereClause, scope)
+	c.walkList(n.ReturningList, scope)
+}
+
+// guardedTarget takes the guard of an UPDATE's or DELETE's target out of
+// guard AND (condition) and returns the user's condition.
+func (c *certifier) guardedTarget(t *policy.Table, rv *pgparse.RangeVar, where *pgparse.Node) *pgparse.Node {
+	needed := c.needed(t)
+	if !c.rewritten || t.Access != policy.Scoped || len(needed) == 0 {
+		return where
+	}
+	all := conjuncts(where)
+	if where == nil || len(all) < len(needed) || len(all) > len(needed)+1 ||
+		!c.isConjunction(all[:len(needed)], needed, refName(rv)) {
+		c.fail("the condition on table %s does not begin with its guard", t.Name)
+		return where
+	}
+	if len(all) == len(needed) {
+		return nil
+	}
+	return all[len(needed)]
+}
+
+// assigned returns the scopings of t, restricted under the shape, whose column is
+// in a SET list.
+func (c *certifier) assigned(t *policy.Table, set []*pgparse.Node) []policy.Scoping {
+	var found []policy.Scoping
+	for _, s := range c.needed(t) {
+		for _, n := range set {
+			if n.GetResTarget().GetName() == s.Column {
+				found = append(found, s)
+				break
+			}
+		}
+	}
+	return found
+}
+
+func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
+	t := c.written(n.Relation)
+	if t != nil {
+		filled := c.unfill(n, t)
+		var check []policy.Scoping
+		for _, s := range c.needed(t) {
+			if !filled[s.Dimension] {
+				check = append(check, s)
+			}
+		}
+		if update := n.OnConflictClause; update != nil && update.Action == pgparse.OnConflictAction_ONCONFLICT_UPDATE {
+			for _, s := range c.assigned(t, update.TargetList) {
+				if filled[s.Dimension] {
+					check = append(check, s)
+				}
+			}
+			update.WhereClause = c.guardedConflict(t, n.Relation, update.WhereClause)
+		}
+		n.ReturningList = c.checked(t, n.Relation, check, n.ReturningList)
+	}
+	c.walkNode(n.SelectStmt, scope)
+	if n.OnConflictClause != nil {
+		c.walk(n.OnConflictClause, scope)
+	}
+	c.walkList(n.ReturningList, scope)
+}
+
+// unfill takes the filled columns and their values away and returns their
+// dimensions. A column is filled when it is one of the last, and the last value
+// of every row is its dimension's parameter, which no text of the user's can be.
+func (c *certifier) unfill(n *pgparse.InsertStmt, t *policy.Table) map[*policy.Dimension]bool {
+	filled := map[*policy.Dimension]bool{}
+	if !c.rewritten {
+		return filled
+	}
+	for len(n.Cols) > 0 {
+		last := n.Cols[len(n.Cols)-1].GetResTarget()
+		var dimension *policy.Dimension
+		for _, s := range c.needed(t) {
+			if s.Path == nil && s.Column == last.GetName() && c.shape.Presence(s.Dimension) == One {
+				dimension = s.Dimension
+			}
+		}
+		if dimension == nil || len(last.Indirection) > 0 || !endsWith(n.SelectStmt.GetSelectStmt(), c.value(dimension)) {
+			break
+		}
+		n.Cols = n.Cols[:len(n.Cols)-1]
+		dropLast(n.SelectStmt.GetSelectStmt())
+		filled[dimension] = true
+	}
+	if len(filled) > 0 && len(n.Cols) == 0 { // it was DEFAULT VALUES
+		rows := n.SelectStmt.GetSelectStmt().GetValuesLists()
+		if len(rows) == 1 && len(rows[0].GetList().GetItems()) == 0 {
+			n.SelectStmt = nil
+		}
+	}
+	return filled
+}
+
+// endsWith reports whether the last value of every row that s feeds is value.
+func endsWith(s *pgparse.SelectStmt, value *pgparse.Node) bool {
+	switch {
+	case s == nil:
+		return false
+	case s.Op != pgparse.SetOperation_SETOP_NONE:
+		return endsWith(s.Larg, value) && endsWith(s.Rarg, value)
+	case len(s.ValuesLists) > 0:
+		for _, row := range s.ValuesLists {
+			items := row.GetList().GetItems()
+			if len(items) == 0 || !pgparse.Equal(items[len(items)-1], value) {
+				return false
+			}
+		}
+		return true
+	}
+	return len(s.TargetList) > 0 && pgparse.Equal(s.TargetList[len(s.TargetList)-1], resTarget(value))
+}
+
+func dropLast(s *pgparse.SelectStmt) {
+	switch {
+	case s.Op != pgparse.SetOperation_SETOP_NONE:
+		dropLast(s.Larg)
+		dropLast(s.Rarg)
+	case len(s.ValuesLists) > 0:
+		for _, row := range s.ValuesLists {
+			items := row.GetList().Items
+			row.GetList().Items = items[:len(items)-1]
+		}
+	default:
+		s.TargetList = s.TargetList[:len(s.TargetList)-1]
+	}
+}
+
+// guardedConflict takes the guard out of ON CONFLICT DO UPDATE's
+// WHERE CASE WHEN guard THEN condition ELSE failure END. No condition is the
+// same as true, which is how the original is written here.
+func (c *certifier) guardedConflict(t *policy.Table, rv *pgparse.RangeVar, where *pgparse.Node) *pgparse.Node {
+	needed := c.needed(t)
+	if t.Access != policy.Scoped || len(needed) == 0 {
+		return where
+	}
+	if !c.rewritten {
+		if where == nil {
+			return boolean(true)
+		}
+		return where
+	}
+	guard, condition := c.caseOf(where, failing(t, refName(rv), "bool"))
+	if guard == nil || !c.isConjunction(conjuncts(guard), needed, refName(rv)) {
+		c.fail("ON CONFLICT DO UPDATE on table %s lacks its guard", t.Name)
+		return where
+	}
+	return condition
+}
+
+// caseOf takes CASE WHEN guard THEN result ELSE otherwise END apart.
+func (c *certifier) caseOf(n *pgparse.Node, otherwise *pgparse.Node) (guard, result *pgparse.Node) {
+	e := n.GetCaseExpr()
+	if e == nil || e.Arg != nil || len(e.Args) != 1 || !pgparse.Equal(e.Defresult, otherwise) {
+		return nil, nil
+	}
+	when := e.Args[0].GetCaseWhen()
+	return when.GetExpr(), when.GetResult()
+}
+
+// checked takes the check of the scopings out of a RETURNING list. It is the last
+// item, or, in a WITH query that returns rows, it goes around one of them.
+func (c *certifier) checked(t *policy.Table, rv *pgparse.RangeVar, scopings []policy.Scoping, list []*pgparse.Node) []*pgparse.Node {
+	if c.nested {
+		defer func() { forgetLabels(list) }()
+	}
+	if !c.rewritten || len(scopings) == 0 {
+		return list
+	}
+	ref := refName(rv)
+	if len(list) > 0 {
+		last := list[len(list)-1].GetResTarget()
+		guard, result := c.caseOf(last.GetVal(), failing(t, ref, "integer"))
+		if guard != nil && last.Name == "" && isNull(result) && (!c.nested || len(list) == 1) &&
+			c.isConjunction(conjuncts(guard), scopings, ref) {
+			return list[:len(list)-1]
+		}
+	}
+	for _, item := range list {
+		target := item.GetResTarget()
+		if !c.nested || target.GetName() == "" {
+			continue
+		}
+		condition, value := c.caseOf(target.Val, nil)
+		guard, yes := c.caseOf(condition, failing(t, ref, "bool"))
+		if guard != nil && pgparse.Equal(yes, boolean(true)) && c.isConjunction(conjuncts(guard), scopings, ref) {
+			target.Val = value
+			return list
+		}
+	}
+	c.fail("rows written to table %s are not checked", t.Name)
+	return list
+}
+
+func isNull(n *pgparse.Node) bool { return n.GetAConst().GetIsnull() }
+
+// forgetLabels removes the labels of a WITH query's result that only repeat the
+// name that the column has without one.
+func forgetLabels(list []*pgparse.Node) {
+	for _, n := range list {
+		target := n.GetResTarget()
+		fields := target.GetVal().GetColumnRef().GetFields()
+		if len(fields) > 0 && fields[len(fields)-1].GetString_().GetSval() == target.Name {
+			target.Name = ""
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package rewrite
+
+import (
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// An edit inserts text into the user's statement, in the place of deleted bytes
+// of it. Deleted is zero but for the two keywords that have no other form:
+// TABLE and DEFAULT VALUES.
+type edit struct {
+	offset  int
+	deleted int
+	text    string
+	suffix  bool // it belongs to what stands before it
+}
+
+// edits are kept in the order in which they were made. Where several meet at
+// one offset, those that close what stands before come first, inner before
+// outer; then those that open what follows, outer before inner. The walk makes
+// them in that order.
+type edits []edit
+
+func (e *edits) prefix(offset int, text string) {
+	*e = append(*e, edit{offset: offset, text: text})
+}
+
+func (e *edits) suffix(offset int, text string) {
+	*e = append(*e, edit{offset: offset, text: text, suffix: true})
+}
+
+func (e *edits) replace(from, to int, text string) {
+	*e = append(*e, edit{offset: from, deleted: to - from, text: text})
+}
+
+// sorted returns the edits in the order of the text.
+func (e edits) sorted() edits {
+	sort.SliceStable(e, func(i, j int) bool {
+		if e[i].offset != e[j].offset {
+			return e[i].offset < e[j].offset
+		}
+		return e[i].suffix && !e[j].suffix
+	})
+	return e
+}
+
+// apply returns text with the sorted edits made.
+func (e edits) apply(text string) string {
+	if len(e) == 0 {
+		return text
+	}
+	size := len(text)
+	for _, x := range e {
+		size += len(x.text) - x.deleted
+	}
+	var b strings.Builder
+	b.Grow(size)
+	at := 0
+	for _, x := range e {
+		b.WriteString(text[at:x.offset])
+		b.WriteString(x.text)
+		at = x.offset + x.deleted
+	}
+	b.WriteString(text[at:])
+	return b.String()
+}
+
+// UserPosition maps a 1-based character position in SQL, as PostgreSQL reports
+// it with an error, to the position in the user's own text. What lies inside an
+// insertion maps to the place of the insertion.
+func (r *Rewrite) UserPosition(position int) int {
+	rest := r.SQL
+	inserted := 0 // characters of SQL before the place that the user's text lacks
+	sent, user := 0, 0
+	for _, x := range r.edits {
+		kept := utf8.RuneCountInString(rest[:x.offset-user])
+		if position <= sent+kept {
+			break
+		}
+		rest = rest[x.offset-user:]
+		sent += kept
+		n := utf8.RuneCountInString(x.text)
+		if position <= sent+n {
+			return sent - inserted + 1
+		}
+		rest = rest[len(x.text):]
+		sent += n
+		user = x.offset + x.deleted
+		inserted += n - x.deleted // only keywords are deleted: a byte is a character
+	}
+	return position - inserted
+}

@@ -1,0 +1,163 @@
+package rewrite
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+// A rewriter plans the edits of one statement under one shape. It stops at the
+// first refusal: err is set once, and what is planned afterwards is discarded.
+type rewriter struct {
+	*source
+	policy *policy.Policy
+	shape  Shape
+
+	edits  edits
+	args   []*policy.Dimension
+	tables []locatedRef
+	err    *Error
+
+	aliasPrefix string
+	aliases     int
+
+	// empty is set where what is read provably has no influence on the result,
+	// so that a missing dimension may restrict to no rows instead of refusing.
+	empty bool
+	// fills holds what to append to the target list of a SELECT that is a leaf
+	// of an INSERT's source.
+	fills map[*pgparse.SelectStmt]string
+
+	check, returning bool
+}
+
+type locatedRef struct {
+	TableRef
+	offset int
+}
+
+// rewrite returns the plan, carried out.
+func (r *rewriter) rewrite() *Rewrite {
+	edits := r.edits.sorted()
+	sort.SliceStable(r.tables, func(i, j int) bool { return r.tables[i].offset < r.tables[j].offset })
+	tables := make([]TableRef, len(r.tables))
+	for i, t := range r.tables {
+		tables[i] = t.TableRef
+	}
+	return &Rewrite{
+		SQL:       edits.apply(r.text),
+		Params:    r.params,
+		Args:      r.args,
+		Check:     r.check,
+		Returning: r.returning,
+		Tables:    tables,
+		edits:     edits,
+	}
+}
+
+// refuse records why the statement is refused.
+func (r *rewriter) refuse(e Error, location int32) {
+	if r.err != nil {
+		return
+	}
+	if location >= 0 {
+		e.Position = PositionAt(r.text, int(location))
+	}
+	r.err = &e
+}
+
+func (r *rewriter) refuseConstruct(location int32, message, hint string) {
+	r.refuse(Error{Code: CodeConstruct, Message: message, Hint: hint}, location)
+}
+
+// freshPrefix returns a prefix for the inserted aliases that does not occur in text.
+func freshPrefix(text string) string {
+	text = strings.ToLower(text)
+	prefix := "scoped_"
+	for n := 1; strings.Contains(text, prefix); n++ {
+		prefix = "scoped" + strconv.Itoa(n) + "_"
+	}
+	return prefix
+}
+
+func (r *rewriter) alias() string {
+	r.aliases++
+	return r.aliasPrefix + strconv.Itoa(r.aliases)
+}
+
+// guard returns the predicate that restricts the rows of t, which the statement
+// calls ref, to the scope; it is empty where nothing is to be restricted.
+func (r *rewriter) guard(t *policy.Table, ref string, location int32) string {
+	for _, s := range t.Scopings {
+		if r.shape.Presence(s.Dimension) != Absent {
+			continue
+		}
+		if r.empty {
+			return "false"
+		}
+		r.refuse(Error{
+			Code:      CodeScopeRequired,
+			Message:   fmt.Sprintf("a scope on dimension %q needs to be active for this query: table %s", s.Dimension.Name, t.Name),
+			Hint:      fmt.Sprintf("set it with scoped.With(ctx, %q, …)", s.Dimension.Name),
+			Table:     t.Schema + "." + t.Name,
+			Dimension: s.Dimension.Name,
+		}, location)
+		return "false"
+	}
+	return r.predicates(t.Scopings, ref)
+}
+
+// predicates joins the predicates of several scopings of one table, those on its
+// own columns first.
+func (r *rewriter) predicates(scopings []policy.Scoping, ref string) string {
+	var own, paths []string
+	for _, s := range scopings {
+		switch {
+		case r.shape.Presence(s.Dimension) == All:
+		case s.Path == nil:
+			own = append(own, r.predicate(s, ref))
+		default:
+			paths = append(paths, r.predicate(s, ref))
+		}
+	}
+	return strings.Join(append(own, paths...), " AND ")
+}
+
+func (r *rewriter) predicate(s policy.Scoping, ref string) string {
+	column := ref + "." + pgparse.QuoteIdentifier(s.Column)
+	if s.Path == nil {
+		if r.shape.Presence(s.Dimension) == Many {
+			return fmt.Sprintf("%s = ANY(%s)", column, r.value(s.Dimension))
+		}
+		return column + " = " + r.value(s.Dimension)
+	}
+	row := r.alias()
+	return fmt.Sprintf("%s IN (SELECT %s.%s FROM %s AS %[2]s WHERE %s)",
+		column, row, pgparse.QuoteIdentifier(s.Path.Key), qualified(s.Path.Target), r.predicate(*s.Path.Via, row))
+}
+
+// value returns the bind parameter that holds a dimension's value, or the array
+// of its values. The cast gives it the dimension's type where the protocol gives
+// none, and where one parameter serves columns of several types.
+func (r *rewriter) value(d *policy.Dimension) string {
+	i := 0
+	for i < len(r.args) && r.args[i] != d {
+		i++
+	}
+	if i == len(r.args) {
+		r.args = append(r.args, d)
+	}
+	array := ""
+	if r.shape.Presence(d) == Many {
+		array = "[]"
+	}
+	return fmt.Sprintf("$%d::%s%s", r.params+1+i, d.Type, array)
+}
+
+func qualified(t *policy.Table) string {
+	return pgparse.QuoteIdentifier(t.Schema) + "." + pgparse.QuoteIdentifier(t.Name)
+}

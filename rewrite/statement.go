@@ -1,0 +1,126 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/rewrite/builtin"
+)
+
+// statement rewrites a statement of any kind. Kinds that are not named here are
+// refused.
+func (r *rewriter) statement(stmt any) {
+	switch n := stmt.(type) {
+	case *pgparse.ExplainStmt:
+		switch query := pgparse.Unwrap(n.Query).(type) {
+		case *pgparse.SelectStmt, *pgparse.InsertStmt, *pgparse.UpdateStmt, *pgparse.DeleteStmt:
+			r.query(query, nil, true)
+			r.check, r.returning = false, true // the rows are the plan's
+		default:
+			r.refuseStatement(query)
+		}
+	case *pgparse.SelectStmt, *pgparse.InsertStmt, *pgparse.UpdateStmt, *pgparse.DeleteStmt:
+		r.query(n, nil, true)
+	default:
+		if why := utility(n); why != "" {
+			r.refuse(Error{Code: CodeStatement, Message: why, Hint: "run it with scopes disabled: scoped.Disable(ctx, reason)"}, r.firstToken())
+		}
+		_, r.returning = n.(*pgparse.VariableShowStmt)
+	}
+}
+
+// query rewrites a statement that reads or writes rows. Top is set for the
+// statement itself, whose rows are the user's, and not for a WITH query.
+func (r *rewriter) query(stmt any, visible *ctes, top bool) {
+	switch n := stmt.(type) {
+	case *pgparse.SelectStmt:
+		r.returning = r.returning || top
+		if top && limitedToNothing(n) {
+			r.empty = true
+		}
+		r.selectStmt(n, visible, top)
+	case *pgparse.InsertStmt:
+		r.write(func() { r.insert(n, visible, top) })
+	case *pgparse.UpdateStmt:
+		r.write(func() { r.update(n, visible, top) })
+	case *pgparse.DeleteStmt:
+		r.write(func() { r.delete(n, visible, top) })
+	default:
+		r.refuseStatement(n)
+	}
+}
+
+// write rewrites a statement that changes rows: it needs its scope even inside
+// a query that returns nothing.
+func (r *rewriter) write(rewrite func()) {
+	empty := r.empty
+	r.empty = false
+	rewrite()
+	r.empty = empty
+}
+
+func (r *rewriter) refuseStatement(stmt any) {
+	r.refuse(Error{
+		Code:    CodeStatement,
+		Message: kind(stmt) + " is not accepted here",
+		Hint:    "run it with scopes disabled: scoped.Disable(ctx, reason)",
+	}, r.firstToken())
+}
+
+// firstToken is where a statement begins, as far as errors are concerned.
+func (r *rewriter) firstToken() int32 {
+	if len(r.tokens) == 0 {
+		return -1
+	}
+	return r.tokens[0].Start
+}
+
+// kind names a statement as its tree does: TruncateStmt is a TRUNCATE.
+func kind(stmt any) string {
+	name := fmt.Sprintf("%T", stmt)
+	name = name[strings.LastIndexByte(name, '.')+1:]
+	return "a statement of kind " + strings.TrimSuffix(name, "Stmt")
+}
+
+// utility returns why a statement that neither reads nor writes rows is refused,
+// or nothing where it is passed as it is.
+func utility(stmt any) string {
+	switch n := stmt.(type) {
+	case *pgparse.TransactionStmt:
+		switch n.Kind {
+		case pgparse.TransactionStmtKind_TRANS_STMT_PREPARE,
+			pgparse.TransactionStmtKind_TRANS_STMT_COMMIT_PREPARED,
+			pgparse.TransactionStmtKind_TRANS_STMT_ROLLBACK_PREPARED:
+			return "a prepared transaction is not bound to the connection that began it"
+		}
+		return ""
+	case *pgparse.DeallocateStmt, *pgparse.DiscardStmt, *pgparse.ConstraintsSetStmt:
+		return ""
+	case *pgparse.VariableSetStmt:
+		return setting(n)
+	case *pgparse.VariableShowStmt:
+		if !builtin.Shown(n.Name) {
+			return fmt.Sprintf("the setting %q is not on the list of those that may be shown", n.Name)
+		}
+		return ""
+	}
+	return kind(stmt) + " is not accepted while scopes are enabled"
+}
+
+func setting(n *pgparse.VariableSetStmt) string {
+	switch n.Kind {
+	case pgparse.VariableSetKind_VAR_SET_MULTI:
+		if n.Name == "TRANSACTION" || n.Name == "SESSION CHARACTERISTICS" {
+			return ""
+		}
+	case pgparse.VariableSetKind_VAR_SET_VALUE, pgparse.VariableSetKind_VAR_SET_DEFAULT, pgparse.VariableSetKind_VAR_RESET:
+		if builtin.Setting(n.Name) {
+			return ""
+		}
+	}
+	if n.Name == "" {
+		return "RESET ALL is not accepted while scopes are enabled"
+	}
+	return fmt.Sprintf("the setting %q is not on the list of those that may be changed while scopes are enabled", n.Name)
+}

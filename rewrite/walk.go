@@ -1,0 +1,124 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite/builtin"
+)
+
+// walk rewrites what lies below an expression or a FROM item. A node of a kind
+// that is not named here is refused: the default is to deny.
+func (r *rewriter) walk(node any, visible *ctes) {
+	if r.err != nil {
+		return
+	}
+	switch n := node.(type) {
+	case *pgparse.SelectStmt:
+		r.selectStmt(n, visible, false)
+		return
+	case *pgparse.RangeVar:
+		r.read(n, nil, visible)
+		return
+	case *pgparse.RangeTableSample:
+		r.sample(n, visible)
+		return
+	case *pgparse.MultiAssignRef:
+		// SET (a, b) = (…) holds its one source once for each column.
+		if n.Colno != 1 {
+			return
+		}
+	case *pgparse.FuncCall:
+		if why, hint := refusedFunction(r.policy, n); why != "" {
+			r.refuse(Error{Code: CodeFunction, Message: why, Hint: hint}, n.Location)
+			return
+		}
+	case *pgparse.CurrentOfExpr:
+		r.refuseConstruct(r.currentOf(n), "WHERE CURRENT OF a cursor, whose row may be another scope's",
+			"name the row by its key")
+		return
+
+	case *pgparse.A_Expr, *pgparse.A_Const, *pgparse.ColumnRef, *pgparse.A_Star, *pgparse.ParamRef,
+		*pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest, *pgparse.TypeCast, *pgparse.TypeName,
+		*pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
+		*pgparse.A_ArrayExpr, *pgparse.A_Indirection, *pgparse.A_Indices, *pgparse.RowExpr,
+		*pgparse.SubLink, *pgparse.SQLValueFunction, *pgparse.CollateClause, *pgparse.NamedArgExpr,
+		*pgparse.GroupingFunc, *pgparse.GroupingSet, *pgparse.WindowDef, *pgparse.SortBy,
+		*pgparse.ResTarget, *pgparse.SetToDefault, *pgparse.List, *pgparse.Alias,
+		*pgparse.String, *pgparse.Integer, *pgparse.Float, *pgparse.Boolean, *pgparse.BitString,
+		*pgparse.JoinExpr, *pgparse.RangeSubselect, *pgparse.RangeFunction, *pgparse.ColumnDef,
+		*pgparse.RangeTableFunc, *pgparse.RangeTableFuncCol,
+		*pgparse.CTESearchClause, *pgparse.CTECycleClause,
+		*pgparse.OnConflictClause, *pgparse.InferClause, *pgparse.IndexElem,
+		*pgparse.XmlExpr, *pgparse.XmlSerialize,
+		*pgparse.JsonFormat, *pgparse.JsonReturning, *pgparse.JsonValueExpr, *pgparse.JsonOutput,
+		*pgparse.JsonKeyValue, *pgparse.JsonObjectConstructor, *pgparse.JsonArrayConstructor,
+		*pgparse.JsonArrayQueryConstructor, *pgparse.JsonAggConstructor, *pgparse.JsonObjectAgg,
+		*pgparse.JsonArrayAgg, *pgparse.JsonIsPredicate:
+
+	default:
+		name := fmt.Sprintf("%T", node)
+		r.refuseConstruct(-1, "a construct that is not known to be safe: "+name[strings.LastIndexByte(name, '.')+1:],
+			"run it with scopes disabled: scoped.Disable(ctx, reason)")
+		return
+	}
+	pgparse.Children(node, func(child any) { r.walk(child, visible) })
+}
+
+// sample rewrites a table with a TABLESAMPLE clause, whose method is a function.
+func (r *rewriter) sample(n *pgparse.RangeTableSample, visible *ctes) {
+	method := dotted(n.Method)
+	switch strings.TrimPrefix(method, "pg_catalog.") {
+	case "bernoulli", "system", "system_rows", "system_time":
+	default:
+		r.refuseConstruct(n.Location, "the sampling method "+method, "use bernoulli or system")
+		return
+	}
+	r.read(n.Relation.GetRangeVar(), n, visible)
+	for _, arg := range n.Args {
+		r.walk(pgparse.Unwrap(arg), visible)
+	}
+	if n.Repeatable != nil {
+		r.walk(pgparse.Unwrap(n.Repeatable), visible)
+	}
+}
+
+// currentOf finds the CURRENT of WHERE CURRENT OF, which the tree does not locate.
+func (r *rewriter) currentOf(*pgparse.CurrentOfExpr) int32 {
+	for i := range r.tokens {
+		if r.token(i) == pgparse.Token_CURRENT_P && r.token(i+1) == pgparse.Token_OF {
+			return r.tokens[i].Start
+		}
+	}
+	return -1
+}
+
+// refusedFunction returns why a function may not be called and what to do, or
+// nothing where it may: PostgreSQL's own that are known to read no table, and
+// those that the policy names.
+func refusedFunction(p *policy.Policy, n *pgparse.FuncCall) (why, hint string) {
+	schema, name := "", ""
+	switch len(n.Funcname) {
+	case 1:
+		name = n.Funcname[0].GetString_().GetSval()
+	case 2:
+		schema, name = n.Funcname[0].GetString_().GetSval(), n.Funcname[1].GetString_().GetSval()
+	default:
+		return "function " + dotted(n.Funcname) + " is named with a database", "leave the database's name out"
+	}
+	if (schema == "" || schema == "pg_catalog") && builtin.Function(name) || p.FunctionAllowed(schema, name) {
+		return "", ""
+	}
+	return fmt.Sprintf("function %s is not known to stay inside the scope", dotted(n.Funcname)),
+		"if it reads no scoped table, list it in the policy under functions: {allow: […]}"
+}
+
+func dotted(names []*pgparse.Node) string {
+	parts := make([]string, len(names))
+	for i, n := range names {
+		parts[i] = n.GetString_().GetSval()
+	}
+	return strings.Join(parts, ".")
+}

@@ -1,0 +1,181 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+// target resolves the table that an INSERT, UPDATE or DELETE changes. WITH names
+// are never targets.
+func (r *rewriter) target(rv *pgparse.RangeVar, access string) (t *relation, guard string) {
+	t = r.relation(rv, access)
+	if t == nil {
+		return nil, ""
+	}
+	if t.Access == policy.Scoped {
+		guard = r.guard(t.Table, t.ref, rv.Location)
+	}
+	r.record(t, access, guard)
+	return t, guard
+}
+
+// update rewrites an UPDATE: its guard goes before the condition, and where it
+// assigns a column that the policy uses, a check follows.
+func (r *rewriter) update(n *pgparse.UpdateStmt, visible *ctes, top bool) {
+	visible = r.with(n.WithClause, visible)
+	t, guard := r.target(n.Relation, "update")
+	if t == nil {
+		return
+	}
+	r.qualify(n.Relation, t)
+	r.walkAll(n.TargetList, visible)
+	r.walkAll(n.FromClause, visible)
+	r.walkOne(n.WhereClause, visible)
+	r.walkAll(n.ReturningList, visible)
+	r.restrict(t.last, n.WhereClause != nil, guard)
+	r.addCheck(t, r.assigned(t.Table, n.TargetList), n.ReturningList, top)
+}
+
+// delete rewrites a DELETE.
+func (r *rewriter) delete(n *pgparse.DeleteStmt, visible *ctes, top bool) {
+	visible = r.with(n.WithClause, visible)
+	t, guard := r.target(n.Relation, "delete")
+	if t == nil {
+		return
+	}
+	r.qualify(n.Relation, t)
+	r.walkAll(n.UsingClause, visible)
+	r.walkOne(n.WhereClause, visible)
+	r.walkAll(n.ReturningList, visible)
+	r.restrict(t.last, n.WhereClause != nil, guard)
+	r.addCheck(t, nil, n.ReturningList, top)
+}
+
+func (r *rewriter) walkOne(n *pgparse.Node, visible *ctes) {
+	if n := pgparse.Unwrap(n); n != nil {
+		r.walk(n, visible)
+	}
+}
+
+func (r *rewriter) walkAll(list []*pgparse.Node, visible *ctes) {
+	for _, n := range list {
+		r.walkOne(n, visible)
+	}
+}
+
+// restrict puts the guard of a target before the user's condition, both in
+// parentheses, or makes it the condition.
+func (r *rewriter) restrict(from int, hasWhere bool, guard string) {
+	if guard == "" {
+		return
+	}
+	if !hasWhere {
+		r.edits.suffix(r.end(r.find(from, pgparse.Token_RETURNING)-1), " WHERE "+guard)
+		return
+	}
+	where := r.find(from, pgparse.Token_WHERE)
+	if where+1 >= len(r.tokens) {
+		return // the certificate refuses what is left
+	}
+	r.edits.prefix(r.start(where+1), "("+guard+") AND (")
+	r.edits.suffix(r.end(r.find(where+1, pgparse.Token_RETURNING)-1), ")")
+}
+
+// assigned returns the scopings whose column a SET list assigns.
+func (r *rewriter) assigned(t *policy.Table, set []*pgparse.Node) []policy.Scoping {
+	var found []policy.Scoping
+	for _, s := range t.Scopings {
+		if names(set, s.Column) {
+			found = append(found, s)
+		}
+	}
+	return found
+}
+
+// names reports whether a column list or SET list names a column.
+func names(list []*pgparse.Node, column string) bool {
+	for _, n := range list {
+		if n.GetResTarget().GetName() == column {
+			return true
+		}
+	}
+	return false
+}
+
+// addCheck makes the statement fail when a row that it wrote does not satisfy
+// the predicates of the scopings. The check is computed for each row as it is
+// returned, with the values that triggers and defaults gave it:
+//
+//	RETURNING id, CASE WHEN post.site_id = $2::bigint THEN NULL ELSE ('scoped-pgx:…' || post.ctid::text)::int END
+//
+// The cast fails and names the table in its message. It depends on the row, or
+// the planner would compute it beforehand. The driver removes the last column.
+// In a WITH query nobody would remove it, so there it goes around a column that
+// the user returns.
+func (r *rewriter) addCheck(t *relation, scopings []policy.Scoping, returning []*pgparse.Node, top bool) {
+	r.returning = r.returning || top && len(returning) > 0
+	predicate := r.predicates(scopings, t.ref)
+	if predicate == "" {
+		return
+	}
+	end := r.find(t.last) // of the statement
+	switch {
+	case top || len(returning) == 0:
+		check := fmt.Sprintf("CASE WHEN %s THEN NULL ELSE %s::int END", predicate, failure(t))
+		if len(returning) == 0 {
+			check = " RETURNING " + check
+		} else {
+			check = ", " + check
+		}
+		r.edits.suffix(r.end(end-1), check)
+		r.check = r.check || top
+	default:
+		i, name := namedResult(returning)
+		if i < 0 {
+			r.refuseConstruct(t.location,
+				fmt.Sprintf("a WITH query that writes to %s and returns *, where the row has to be checked", t.Name),
+				"name the columns: RETURNING id, …")
+			return
+		}
+		first := r.tokenAt(returning[i].GetResTarget().Location)
+		behind := r.find(first, pgparse.Token_ASCII_44)
+		label := ""
+		if as := r.find(first, pgparse.Token_AS); as < behind {
+			behind = as
+		} else if returning[i].GetResTarget().Name != "" {
+			behind-- // a label without AS
+		} else {
+			label = " AS " + pgparse.QuoteIdentifier(name)
+		}
+		r.edits.prefix(r.start(first), fmt.Sprintf("CASE WHEN CASE WHEN %s THEN true ELSE %s::bool END THEN ", predicate, failure(t)))
+		r.edits.suffix(r.end(behind-1), " END"+label)
+	}
+}
+
+// failure is an expression of type text that no number and no boolean can be
+// read from. It names the table for the driver and depends on the row.
+func failure(t *relation) string {
+	return fmt.Sprintf("('scoped-pgx:%s:' || %s.ctid::text)", strings.ReplaceAll(t.Schema+"."+t.Name, "'", "''"), t.ref)
+}
+
+// namedResult returns the first item of a RETURNING list that is one column whose
+// name is known, and that name.
+func namedResult(list []*pgparse.Node) (int, string) {
+	for i, n := range list {
+		target := n.GetResTarget()
+		if target.GetName() != "" {
+			return i, target.Name
+		}
+		fields := target.GetVal().GetColumnRef().GetFields()
+		if len(fields) == 0 {
+			continue
+		}
+		if last := fields[len(fields)-1].GetString_(); last != nil {
+			return i, last.Sval
+		}
+	}
+	return -1, ""
+}
