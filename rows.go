@@ -22,7 +22,7 @@ func (c *call) rows(base driver.Rows) (driver.Rows, error) {
 	case c.entry == nil || !c.entry.checks && !c.entry.rewrite.Check:
 		return base, nil
 	case !c.entry.rewrite.Check:
-		return &rows{base: base, call: c, columns: base.Columns()}, nil
+		return (&rows{base: base, call: c, columns: base.Columns()}).guard(), nil
 	}
 	columns := base.Columns()
 	if len(columns) == 0 {
@@ -33,12 +33,13 @@ func (c *call) rows(base driver.Rows) (driver.Rows, error) {
 	if !c.entry.rewrite.Returning {
 		return noRows{}, c.drain(base, len(columns))
 	}
-	return &rows{
+	guarded := &rows{
 		base:    base,
 		call:    c,
 		columns: columns[:len(columns)-1],
 		buffer:  make([]driver.Value, len(columns)),
-	}, nil
+	}
+	return guarded.guard(), nil
 }
 
 // drain reads rows that are not the user's for the sake of their errors.
