@@ -248,7 +248,7 @@ func (c *composer) flowMapping(start *token.Token) (*node, error) {
 		}
 		c.next()
 		// To YAML {a:b} is the key "a:b"; the lexer takes it for {a: b}.
-		if v := c.peek(); v != nil && t.Type == token.StringType && scalarKind(v) != "" &&
+		if v := c.peek(); v != nil && t.Type != token.SingleQuoteType && t.Type != token.DoubleQuoteType && scalarKind(v) != "" &&
 			v.Position.Line == colon.Position.Line && v.Position.Column == colon.Position.Column+1 {
 			return syntaxAt(colon, fmt.Sprintf("no space follows the colon of %q", key.text), "write key: value")
 		}
