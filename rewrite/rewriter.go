@@ -136,8 +136,8 @@ func (r *rewriter) predicate(s policy.Scoping, ref string) string {
 		return column + " = " + r.value(s.Dimension)
 	}
 	row := r.alias()
-	return fmt.Sprintf("%s IN (SELECT %s.%s FROM %s AS %[2]s WHERE %s)",
-		column, row, pgparse.QuoteIdentifier(s.Path.Key), qualified(s.Path.Target), r.predicate(*s.Path.Via, row))
+	return fmt.Sprintf("%s IN (SELECT %s.%s FROM %s AS %s WHERE %s)", column,
+		row, pgparse.QuoteIdentifier(s.Path.Key), qualified(s.Path.Target), row, r.predicate(*s.Path.Via, row))
 }
 
 // value returns the bind parameter that holds a dimension's value, or the array
