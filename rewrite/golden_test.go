@@ -22,6 +22,7 @@ const goldenDir = "../testdata/rewrite"
 // specification.
 type golden struct {
 	file, name, scope string
+	server            string // what the server says where it is not the tenant's own answer
 	sql, result       string
 }
 
@@ -72,6 +73,9 @@ func readGoldens(t testing.TB, file string) (cases []*golden, write func()) {
 			parts = append(parts, line)
 		case strings.HasPrefix(text, "Scope: "):
 			current.scope = strings.Trim(strings.TrimPrefix(text, "Scope: "), "`")
+			parts = append(parts, line)
+		case strings.HasPrefix(text, "Server: "):
+			current.server = strings.Trim(strings.TrimPrefix(text, "Server: "), "`")
 			parts = append(parts, line)
 		default:
 			parts = append(parts, line)

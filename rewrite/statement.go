@@ -76,11 +76,18 @@ func (r *rewriter) firstToken() int32 {
 	return r.tokens[0].Start
 }
 
-// kind names a statement as its tree does: TruncateStmt is a TRUNCATE.
+// kind names a statement as SQL does: CreateTableAsStmt is CREATE TABLE AS.
 func kind(stmt any) string {
 	name := fmt.Sprintf("%T", stmt)
-	name = name[strings.LastIndexByte(name, '.')+1:]
-	return "a statement of kind " + strings.TrimSuffix(name, "Stmt")
+	name = strings.TrimSuffix(name[strings.LastIndexByte(name, '.')+1:], "Stmt")
+	var b strings.Builder
+	for i, c := range name {
+		if i > 0 && 'A' <= c && c <= 'Z' {
+			b.WriteByte(' ')
+		}
+		b.WriteRune(c)
+	}
+	return strings.ToUpper(b.String())
 }
 
 // utility returns why a statement that neither reads nor writes rows is refused,

@@ -108,7 +108,10 @@ func refusedFunction(p *policy.Policy, n *pgparse.FuncCall) (why, hint string) {
 	default:
 		return "function " + dotted(n.Funcname) + " is named with a database", "leave the database's name out"
 	}
-	if (schema == "" || schema == "pg_catalog") && builtin.Function(name) || p.FunctionAllowed(schema, name) {
+	if schema == "" && builtin.IsFunction(name) {
+		schema = "pg_catalog" // where PostgreSQL looks first, and the policy's patterns do not reach
+	}
+	if schema == "pg_catalog" && builtin.Function(name) || p.FunctionAllowed(schema, name) {
 		return "", ""
 	}
 	return fmt.Sprintf("function %s is not known to stay inside the scope", dotted(n.Funcname)),

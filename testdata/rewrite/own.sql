@@ -12,3 +12,9 @@ DELETE FROM "e WHERE x" WHERE site_id <> 1;
 DELETE FROM "Mixed" WHERE "Site ID" <> 1;
 DELETE FROM account WHERE id <> 7;
 SET session_replication_role = DEFAULT;
+
+-- Where a scope's value is filled in, this database has it as the default.
+ALTER TABLE post ALTER site_id SET DEFAULT 1;
+ALTER TABLE category ALTER site_id SET DEFAULT 1;
+ALTER TABLE log_access ALTER site_id SET DEFAULT 1;
+ALTER TABLE bookmark ALTER user_id SET DEFAULT 7;
