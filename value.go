@@ -89,6 +89,10 @@ func newElement(value any) (e element, fault string) {
 	if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return element{}, "the value is nil"
 	}
+	// All is a number to Go, but no value.
+	if _, ok := value.(unrestricted); ok {
+		return element{}, "All cannot be one of several values"
+	}
 	// A uuid's own Value gives its text, which would pass for any text.
 	if v.Kind() == reflect.Array && v.Len() == 16 && v.Type().Elem().Kind() == reflect.Uint8 {
 		var b [16]byte
