@@ -159,10 +159,6 @@ func (p *parameters) cutKeywords(dsn string) (string, error) {
 		}
 		if !ours {
 			left.WriteString(start[:len(start)-len(rest)])
-			// Without it, the next keyword would join a value that ends the text.
-			if rest == after && rest != "" {
-				left.WriteByte(' ')
-			}
 		}
 	}
 	return left.String(), nil

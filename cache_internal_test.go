@@ -1,0 +1,129 @@
+package scoped
+
+import (
+	"context"
+	"database/sql/driver"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite"
+)
+
+func cachePolicy(t testing.TB) *policy.Policy {
+	t.Helper()
+	p, err := policy.Parse("policy.yaml", []byte("version: 1\ndimensions: {site: {type: bigint}}\ntables: {post: {site: site_id}}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestCacheRemembers(t *testing.T) {
+	p := cachePolicy(t)
+	c := newRewriteCache(p, 1<<20)
+	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
+	many := rewrite.Shape(0).With(p.Dimension("site"), rewrite.Many)
+	for _, text := range []string{"SELECT * FROM post", "SELECT * FROM nosuch", "SELECT 'x"} {
+		if c.get(text, one) != c.get(strings.Clone(text), one) {
+			t.Errorf("%s was made twice", text)
+		}
+	}
+	if a, b := c.get("SELECT * FROM post", one), c.get("SELECT * FROM post", many); a.rewrite.SQL == b.rewrite.SQL {
+		t.Errorf("one value and several share %s", a.rewrite.SQL)
+	}
+	if e := c.get("SELECT * FROM post", 0); e.refusal == nil || e.refusal.Code != CodeScopeRequired {
+		t.Errorf("got %v without a scope", e.error())
+	}
+	long := "SELECT '" + strings.Repeat("x", 1<<18) + "'"
+	if c.get(long, one) == c.get(long, one) {
+		t.Error("a text longer than an eighth of the bound was cached")
+	}
+	off := newRewriteCache(p, 0)
+	if off.get("SELECT 1", one) == off.get("SELECT 1", one) {
+		t.Error("a cache that is off remembers")
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	const bound = 1 << 17
+	p := cachePolicy(t)
+	c := newRewriteCache(p, bound)
+	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
+	for i := range 2000 {
+		c.get(fmt.Sprintf("SELECT %d FROM post", i), one)
+		c.get(fmt.Sprintf("SELECT %d FROM nosuch", i), one)
+	}
+	c.entries.CleanUp()
+	if size := c.entries.WeightedSize(); size > bound || size < bound/2 {
+		t.Errorf("the cache holds %d bytes, its bound is %d", size, bound)
+	}
+}
+
+// An entry costs at least what its texts do.
+func TestCacheWeighs(t *testing.T) {
+	p := cachePolicy(t)
+	text := "SELECT * FROM post -- " + strings.Repeat("x", 10000)
+	e := newEntry(text, p, rewrite.Shape(0).With(p.Dimension("site"), rewrite.One))
+	if w := weigh(cacheKey{text: text}, e); w < 20000 || w > 60000 {
+		t.Errorf("an entry of 20 kB weighs %d", w)
+	}
+}
+
+func TestCacheConcurrently(t *testing.T) {
+	p := cachePolicy(t)
+	c := newRewriteCache(p, 1<<14)
+	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 300 {
+				n := (g + i) % 40
+				if e := c.get(fmt.Sprintf("SELECT %d FROM post WHERE id = $1", n), one); e.rewrite == nil ||
+					!strings.HasPrefix(e.rewrite.SQL, fmt.Sprintf("SELECT %d FROM", n)) {
+					t.Errorf("got %v for %d", e, n)
+				}
+				if e := c.get(fmt.Sprintf("SELECT %d FROM nosuch", n), one); e.error() == nil {
+					t.Error("a refusal was lost")
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// The hot path allocates the argument slice and nothing else.
+func TestHotPathAllocates(t *testing.T) {
+	c := NewConnector(nil, cachePolicy(t)).(*connector)
+	conn := &conn{connector: c}
+	ctx := With(context.Background(), "site", 1)
+	args := []driver.NamedValue{{Ordinal: 1, Value: int64(5)}}
+	run := func() {
+		call, err := conn.call(ctx, "SELECT * FROM post WHERE id = $1", args, forQuery)
+		if err != nil || len(call.args) != 2 || call.args[1].Value != int64(1) || call.args[1].Ordinal != 2 {
+			t.Fatalf("got %v, %v", call.args, err)
+		}
+	}
+	run()
+	if n := testing.AllocsPerRun(1000, run); n > 1 {
+		t.Errorf("a statement seen before allocates %v times, want once", n)
+	}
+	if len(args) != 1 || cap(args) != 1 {
+		t.Error("the caller's arguments were changed")
+	}
+}
+
+func BenchmarkHotPath(b *testing.B) {
+	c := NewConnector(nil, cachePolicy(b)).(*connector)
+	conn := &conn{connector: c}
+	ctx := With(context.Background(), "site", 1)
+	args := []driver.NamedValue{{Ordinal: 1, Value: int64(5)}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := conn.call(ctx, "SELECT * FROM post WHERE id = $1", args, forQuery); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
