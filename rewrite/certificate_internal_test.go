@@ -1,0 +1,253 @@
+package rewrite
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+// A seededBug changes one edit of a correct plan as a bug of the editor might.
+// It returns what stands in the edit's place, or nil where it does not apply.
+type seededBug struct {
+	name string
+	seed func(p *plan, i int) []edits
+}
+
+// A plan is a correct rewrite before its edits are made.
+type plan struct {
+	source *source
+	edits  edits
+}
+
+func (p *plan) with(i int, changed ...edit) edits {
+	return append(append(append(edits{}, p.edits[:i]...), changed...), p.edits[i+1:]...)
+}
+
+// texts seeds a bug that changes the text of an edit.
+func texts(change func(text string) []string) func(*plan, int) []edits {
+	return func(p *plan, i int) (seeded []edits) {
+		for _, text := range change(p.edits[i].text) {
+			if text != p.edits[i].text {
+				x := p.edits[i]
+				x.text = text
+				seeded = append(seeded, p.with(i, x))
+			}
+		}
+		return seeded
+	}
+}
+
+func replaced(pattern string, by ...string) func(*plan, int) []edits {
+	re := regexp.MustCompile(pattern)
+	return texts(func(text string) (changed []string) {
+		for _, b := range by {
+			changed = append(changed, re.ReplaceAllString(text, b))
+			if loc := re.FindStringIndex(text); loc != nil { // and the first alone
+				changed = append(changed, text[:loc[0]]+re.ReplaceAllString(text[loc[0]:loc[1]], b)+text[loc[1]:])
+			}
+		}
+		return changed
+	})
+}
+
+func onlyIn(part string, seed func(*plan, int) []edits) func(*plan, int) []edits {
+	return func(p *plan, i int) []edits {
+		if !strings.Contains(p.edits[i].text, part) {
+			return nil
+		}
+		return seed(p, i)
+	}
+}
+
+var seededBugs = []seededBug{
+	{"an insertion is forgotten", func(p *plan, i int) []edits { return []edits{p.with(i)} }},
+	{"an insertion is made twice", func(p *plan, i int) []edits { return []edits{p.with(i, p.edits[i], p.edits[i])} }},
+	{"an insertion stands elsewhere", func(p *plan, i int) (seeded []edits) {
+		for _, t := range p.source.tokens {
+			for _, offset := range []int32{t.Start, t.End} {
+				x := p.edits[i]
+				x.offset = int(offset)
+				if x.offset != p.edits[i].offset && x.deleted == 0 {
+					seeded = append(seeded, append(p.with(i), x).sorted())
+				}
+			}
+		}
+		return seeded
+	}},
+	{"two insertions are exchanged", func(p *plan, i int) (seeded []edits) {
+		for j := range p.edits[:i] {
+			changed := slices.Clone(p.edits)
+			changed[i].text, changed[j].text = changed[j].text, changed[i].text
+			seeded = append(seeded, changed)
+		}
+		return seeded
+	}},
+	{"a byte of the user's is lost", func(p *plan, i int) (seeded []edits) {
+		for offset := range p.source.text {
+			seeded = append(seeded, append(slices.Clone(p.edits), edit{offset: offset, deleted: 1}).sorted())
+		}
+		return seeded
+	}},
+	{"the guard is true", replaced(` ON .*\)$`, " ON true)")},
+	{"the guard is on another alias", replaced(`\b\w+(\.(site_id|post_id|user_id|comment_id|id) (=|IN))`, "other$1", "p$1", "post$1", "excluded$1")},
+	{"the guard is on another column", replaced(`\.(site_id|post_id|user_id|comment_id) (=|IN)`, ".id $2", ".views $2")},
+	{"the guard compares otherwise", replaced(` = (\$|ANY)`, " <> $1", " >= $1", " IS NOT DISTINCT FROM $1")},
+	{"the guard is one of two", replaced(` AND (b\.|bookmark\.)\w+ (=|IN).*?(::bigint\)?)`, "")},
+	{"guards are joined by OR", replaced(` AND (\w+\.)`, " OR $1")},
+	{"the parameter is the user's", replaced(`\$\d+`, "$$1", "$$0")},
+	{"the parameter is another's", replaced(`\$\d+`, "$$2", "$$3", "$$9", "$$65536")},
+	{"the value is a literal", replaced(`\$\d+::bigint`, "1", "2", "NULL", "'1'", "site_id")},
+	{"the cast is to another type", replaced(`::bigint`, "::int", "::text", "")},
+	{"the path has no condition", replaced(` WHERE scoped\w*\.\w+ (=|IN) .*`, ")")},
+	{"the path reads another table", replaced(`FROM public\.\w+ AS`, "FROM public.site AS", "FROM public.comment AS", "FROM post AS", "FROM other.post AS")},
+	{"the path yields another column", replaced(`\(SELECT (scoped\w+)\.id`, "(SELECT $1.site_id", "(SELECT $1.post_id", "(SELECT 1")},
+	{"the path is turned round", replaced(` IN \(SELECT`, " NOT IN (SELECT", " = ANY (SELECT 1 UNION SELECT")},
+	{"the path is unbounded", replaced(` WHERE (scoped\w+\.)`, " WHERE true OR $1")},
+	{"the path takes the user's alias", replaced(`scoped\w*?_\d+\.`, "p.", "post.")},
+	{"the join keeps all rows", replaced(` JOIN \(SELECT\)`, " LEFT JOIN (SELECT)", " FULL JOIN (SELECT)", " NATURAL JOIN (SELECT)")},
+	{"the joined row has columns", replaced(`JOIN \(SELECT\)`, "JOIN (SELECT 1 AS id)", "JOIN (SELECT FROM public.site)", "JOIN (SELECT LIMIT 0)")},
+	{"the joined row has the user's alias", replaced(`\(SELECT\) AS \w+`, "(SELECT) AS p", "(SELECT) AS post", "(SELECT)")},
+	{"the schema is another", replaced(`public\.`, "other.", "pg_temp.", "")},
+	{"the condition is joined by OR", replaced(`\) AND \($`, ") OR (", ") OR true AND (", ") AND NOT (", ") AND true OR (")},
+	{"the condition has no parenthesis", func(p *plan, i int) (seeded []edits) {
+		for j := range p.edits {
+			if strings.HasSuffix(p.edits[i].text, ") AND (") && p.edits[j].text == ")" {
+				changed := slices.Clone(p.edits)
+				changed[i].text = strings.TrimSuffix(changed[i].text, "(")
+				changed[j].text = ""
+				seeded = append(seeded, changed)
+			}
+		}
+		return seeded
+	}},
+	{"the check passes what it should not", onlyIn("CASE WHEN", replaced(`THEN NULL ELSE`, "THEN NULL WHEN true THEN NULL ELSE"))},
+	{"the check has its arms exchanged", replaced(`THEN NULL ELSE (.*) END`, "THEN $1 ELSE NULL END")},
+	{"the check does not fail", replaced(`\)::(int|bool) END`, ")::text END", ") END")},
+	{"the check is on no row", replaced(`\|\| (\w+)\.ctid::text`, "|| 'x'", "|| other.ctid::text", "|| excluded.ctid::text")},
+	{"the check is on another predicate", onlyIn("CASE WHEN", replaced(`CASE WHEN \S+ (=|IN)`, "CASE WHEN true OR post.id $1", "CASE WHEN 1 $1"))},
+	{"the conflict's condition is lost", onlyIn("::bool END", replaced(`.*`, ""))},
+	{"the conflict's other row passes", replaced(`ELSE \('scoped.*\)::bool END`, "ELSE true END", "ELSE false END", "END")},
+	{"a column is filled that is another", replaced(`^, site_id$`, ", id", ", title", ", site_id, site_id")},
+	{"a second statement follows", func(p *plan, i int) []edits {
+		return []edits{append(slices.Clone(p.edits), edit{offset: len(p.source.text), text: "; DELETE FROM public.post"})}
+	}},
+	{"a comment swallows the rest", texts(func(text string) []string { return []string{text + " --", text + "/*", "-- " + text} })},
+	{"a union follows", func(p *plan, i int) []edits {
+		return []edits{append(slices.Clone(p.edits), edit{offset: len(p.source.text), text: " UNION ALL SELECT * FROM public.post"})}
+	}},
+}
+
+var (
+	thorough = flag.Bool("thorough", false, "seed every bug at every place")
+	anyAlias = regexp.MustCompile(`scoped\d*_\d+`)
+)
+
+// TestCertificateRefusesSeededBugs makes each bug in the plan of each golden case
+// to which it applies, and demands that the certificate refuses what comes of it.
+// A change that the parser does not see, such as one inside white space, is none.
+func TestCertificateRefusesSeededBugs(t *testing.T) {
+	p, err := policy.Load("../testdata/rewrite/policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := Shape(0).With(p.Dimension("site"), One).With(p.Dimension("user"), One)
+	many := Shape(0).With(p.Dimension("site"), Many).With(p.Dimension("user"), Many)
+	applied := make(map[string]int)
+	n := make(map[string]int)
+	for _, sql := range goldenStatements(t) {
+		for _, shape := range []Shape{both, many} {
+			correct, err := New(sql, p, shape)
+			if err != nil || len(correct.edits) == 0 {
+				continue
+			}
+			want, err := pgparse.Parse(correct.SQL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, _, _ := parseOne(sql)
+			plan := &plan{source: s, edits: correct.edits}
+			for _, bug := range seededBugs {
+				for i := range plan.edits {
+					if strings.HasPrefix(bug.name, "a byte") && i > 0 {
+						break
+					}
+					for _, seeded := range bug.seed(plan, i) {
+						if overlap(seeded) {
+							continue
+						}
+						wrong := *correct
+						wrong.SQL, wrong.edits = seeded.apply(sql), seeded
+						if anyAlias.ReplaceAllString(wrong.SQL, "") == anyAlias.ReplaceAllString(correct.SQL, "") {
+							continue // only the numbers of aliases are exchanged
+						}
+						if n[bug.name]++; !*thorough && n[bug.name] > 200 && n[bug.name]%20 != 0 {
+							continue
+						}
+						got, err := pgparse.Parse(wrong.SQL)
+						if err == nil && len(got) == 1 && pgparse.Equal(got[0].Stmt, want[0].Stmt) {
+							continue
+						}
+						applied[bug.name]++
+						s, original, err := parseOne(sql)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if err := certify(&wrong, s, original, p, shape); err == nil {
+							t.Errorf("%s\n%s\nis certified as\n%s", bug.name, sql, wrong.SQL)
+						}
+					}
+				}
+			}
+		}
+	}
+	total := 0
+	for _, bug := range seededBugs {
+		if applied[bug.name] == 0 {
+			t.Errorf("no golden case shows the bug %q", bug.name)
+		}
+		total += applied[bug.name]
+	}
+	t.Logf("%d kinds of bugs, %d seeded", len(seededBugs), total)
+}
+
+// overlap reports whether edits cannot be made because one lies in what another
+// deletes.
+func overlap(e edits) bool {
+	if len(e) == 0 {
+		return false
+	}
+	for i := range e[:len(e)-1] {
+		if e[i].offset+e[i].deleted > e[i+1].offset {
+			return true
+		}
+	}
+	return false
+}
+
+// goldenStatements returns the user's SQL of every golden case.
+func goldenStatements(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("../testdata/rewrite/*.md")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no golden files", err)
+	}
+	var statements []string
+	block := regexp.MustCompile("(?s)## [^\n]*\n.*?```sql\n(.*?)\n```")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range block.FindAllStringSubmatch(string(data), -1) {
+			statements = append(statements, m[1])
+		}
+	}
+	return statements
+}

@@ -1,0 +1,256 @@
+package rewrite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/scoped-pgx/scoped/internal/pgtest"
+	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite"
+)
+
+// ownerOf says of each table of the golden schema which rows are visible to
+// site 1 and user 7, in words of its own.
+var ownerOf = map[string]string{
+	"site":        "true",
+	"country":     "true",
+	"account":     "t.id = 7",
+	"post":        "t.site_id = 1",
+	"comment":     "EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = 1)",
+	"reaction":    "EXISTS (SELECT FROM comment c JOIN post p ON p.id = c.post_id WHERE c.id = t.comment_id AND p.site_id = 1)",
+	"bookmark":    "t.user_id = 7 AND EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = 1)",
+	"category":    "t.site_id = 1",
+	"event":       "t.site_id = 1",
+	"log_access":  "t.site_id = 1",
+	`"select"`:    "t.site_id = 1",
+	`"e WHERE x"`: "t.site_id = 1",
+	`"Mixed"`:     `t."Site ID" = 1`,
+	"secret":      "true",
+}
+
+func script(t testing.TB, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(goldenDir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func connect(t testing.TB, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	return conn
+}
+
+// An outcome is what a statement did: what it returned, and what every table
+// holds afterwards.
+type outcome struct {
+	columns  []string
+	rows     []string // sorted
+	tag      string
+	sqlState string
+	message  string
+	visible  map[string][]string // the rows of the scope, by table
+	others   map[string][]string // the rows of other scopes
+}
+
+// run executes a statement in a transaction that it rolls back.
+func run(t *testing.T, conn *pgx.Conn, sql string, args ...any) outcome {
+	t.Helper()
+	ctx := context.Background()
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(ctx)
+	if _, err := tx.Exec(ctx, "SAVEPOINT before"); err != nil {
+		t.Fatal(err)
+	}
+	var o outcome
+	rows, err := tx.Query(ctx, sql, args...)
+	if err == nil {
+		for _, f := range rows.FieldDescriptions() {
+			o.columns = append(o.columns, f.Name)
+		}
+		for rows.Next() {
+			var values []string
+			for _, v := range rows.RawValues() {
+				if v == nil {
+					values = append(values, "NULL")
+				} else {
+					values = append(values, fmt.Sprintf("%q", v))
+				}
+			}
+			o.rows = append(o.rows, strings.Join(values, ", "))
+		}
+		o.tag = rows.CommandTag().String()
+		err = rows.Err()
+	}
+	if err != nil {
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		o.sqlState, o.message = pgErr.Code, pgErr.Message
+		if _, err := tx.Exec(ctx, "ROLLBACK TO before"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(o.rows)
+	o.visible, o.others = map[string][]string{}, map[string][]string{}
+	for table, condition := range ownerOf {
+		o.visible[table] = contents(t, tx, table, condition)
+		o.others[table] = contents(t, tx, table, "("+condition+") IS NOT TRUE")
+	}
+	return o
+}
+
+func contents(t *testing.T, tx pgx.Tx, table, condition string) []string {
+	t.Helper()
+	rows, err := tx.Query(context.Background(), fmt.Sprintf("SELECT t::text FROM %s t WHERE %s ORDER BY 1", table, condition))
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+func diff(a, b map[string][]string) string {
+	for table := range a {
+		if !slices.Equal(a[table], b[table]) {
+			return fmt.Sprintf("%s: %q and %q", table, a[table], b[table])
+		}
+	}
+	return ""
+}
+
+// argsOf returns the values of a scope such as "site=1 user=7,8".
+func argsOf(t *testing.T, r *rewrite.Rewrite, values map[string]string) []any {
+	t.Helper()
+	var args []any
+	for _, d := range r.Args {
+		var list []int64
+		for _, field := range strings.Split(values[d.Name], ",") {
+			n, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, n)
+		}
+		if len(list) == 1 {
+			args = append(args, list[0])
+		} else {
+			args = append(args, list)
+		}
+	}
+	return args
+}
+
+// TestGoldenOnServer runs every accepted golden case on a database of several
+// sites and users, and as the user wrote it on one that holds only the scope's
+// rows. Both must answer the same, and leave the same rows behind; the rows of
+// others must be untouched.
+func TestGoldenOnServer(t *testing.T) {
+	p := goldenPolicy(t)
+	schema := script(t, "schema.sql")
+	full := connect(t, pgtest.DSN(t, schema))
+	own := connect(t, pgtest.DSN(t, schema, script(t, "own.sql")))
+	untouched := run(t, full, "SELECT")
+
+	for _, file := range goldenFiles(t) {
+		cases, _ := readGoldens(t, file)
+		for _, g := range cases {
+			t.Run(g.file+"/"+g.name, func(t *testing.T) {
+				shape, values := shapeOf(t, p, g.scope)
+				r, err := rewrite.New(g.sql, p, shape)
+				if err != nil {
+					return // what is refused is not sent
+				}
+				prepared(t, full, g.sql, r.SQL)
+				if r.Params > 0 || g.scope != goldenScope || g.server == "differs" {
+					return
+				}
+				got := run(t, full, r.SQL, argsOf(t, r, values)...)
+				if d := diff(untouched.others, got.others); d != "" {
+					t.Errorf("rows of others changed: %s", d)
+				}
+				if g.server == "violation" {
+					if got.sqlState != "22P02" || !strings.Contains(got.message, "scoped-pgx:public.") {
+						t.Errorf("want a violation, got %+v", got)
+					}
+					if d := diff(untouched.visible, got.visible); d != "" {
+						t.Errorf("something was written: %s", d)
+					}
+					return
+				}
+				if r.Check && got.sqlState == "" {
+					got.columns = got.columns[:len(got.columns)-1]
+					for i, row := range got.rows {
+						got.rows[i] = strings.TrimSuffix(strings.TrimSuffix(row, "NULL"), ", ")
+					}
+					if !r.Returning {
+						got.rows = nil
+					}
+				}
+				want := run(t, own, g.sql)
+				if !slices.Equal(got.columns, want.columns) || !slices.Equal(got.rows, want.rows) ||
+					got.tag != want.tag || got.sqlState != want.sqlState {
+					t.Errorf("%s\nwant %q %q %s %s %s\ngot  %q %q %s %s %s", r.SQL, want.columns, want.rows, want.tag, want.sqlState, want.message,
+						got.columns, got.rows, got.tag, got.sqlState, got.message)
+				}
+				if d := diff(want.visible, got.visible); d != "" {
+					t.Errorf("the rows of the scope differ: %s", d)
+				}
+			})
+		}
+	}
+}
+
+// prepared demands that the server takes the rewrite where it takes the original.
+func prepared(t *testing.T, conn *pgx.Conn, original, rewritten string) {
+	t.Helper()
+	ctx := context.Background()
+	if _, err := conn.Prepare(ctx, "", original); err != nil {
+		t.Errorf("the server does not take the case itself: %v", err)
+	}
+	if _, err := conn.Prepare(ctx, "", rewritten); err != nil {
+		t.Errorf("%s: %v", rewritten, err)
+	}
+}
+
+// TestNothingIsReadWithoutAScope proves the point of the policy's default: no
+// table of the schema can be read or written without a scope.
+func TestNothingIsReadWithoutAScope(t *testing.T) {
+	p := goldenPolicy(t)
+	for table := range ownerOf {
+		access := p.Table("", strings.Trim(table, `"`)).Access
+		for _, form := range []string{"SELECT * FROM %s", "TABLE %s", "DELETE FROM %s", "INSERT INTO %s DEFAULT VALUES", "SELECT EXISTS (SELECT FROM %s)"} {
+			sql := fmt.Sprintf(form, table)
+			_, err := rewrite.New(sql, p, 0)
+			switch {
+			case access == policy.Scoped && !errors.Is(err, rewrite.ErrScopeRequired):
+				t.Errorf("%s: %v", sql, err)
+			case access == policy.Denied && !errors.Is(err, rewrite.ErrRefused):
+				t.Errorf("%s: %v", sql, err)
+			}
+		}
+	}
+}
