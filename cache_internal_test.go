@@ -38,11 +38,11 @@ func TestCacheRemembers(t *testing.T) {
 		t.Errorf("got %v without a scope", e.error())
 	}
 	long := "SELECT '" + strings.Repeat("x", 1<<18) + "'"
-	if c.get(long, one) == c.get(long, one) {
+	if first := c.get(long, one); first == c.get(long, one) {
 		t.Error("a text longer than an eighth of the bound was cached")
 	}
 	off := newRewriteCache(p, 0)
-	if off.get("SELECT 1", one) == off.get("SELECT 1", one) {
+	if first := off.get("SELECT 1", one); first == off.get("SELECT 1", one) {
 		t.Error("a cache that is off remembers")
 	}
 }

@@ -134,7 +134,8 @@ func (c *conn) begin(ctx context.Context, opts driver.TxOptions) (driver.Tx, err
 	if opts.ReadOnly {
 		return nil, errors.New("scoped: the base driver does not support read-only transactions")
 	}
-	base, err := c.base.Begin() //nolint:staticcheck // there is nothing else
+	//lint:ignore SA1019 a base without contexts has nothing else
+	base, err := c.base.Begin()
 	if err == nil && ctx.Err() != nil {
 		_ = base.Rollback() // the caller hears of the context
 		return nil, ctx.Err()

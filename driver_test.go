@@ -28,14 +28,17 @@ var optional = map[reflect.Type][]reflect.Type{
 	reflect.TypeFor[driver.Connector](): {reflect.TypeFor[io.Closer]()},
 	reflect.TypeFor[driver.Conn](): {
 		reflect.TypeFor[driver.ConnPrepareContext](), reflect.TypeFor[driver.ConnBeginTx](),
-		reflect.TypeFor[driver.Execer](), reflect.TypeFor[driver.ExecerContext](), //nolint:staticcheck // pgx lacks it
-		reflect.TypeFor[driver.Queryer](), reflect.TypeFor[driver.QueryerContext](), //nolint:staticcheck // pgx lacks it
+		//lint:ignore SA1019 that pgx lacks it is the point
+		reflect.TypeFor[driver.Execer](), reflect.TypeFor[driver.ExecerContext](),
+		//lint:ignore SA1019 that pgx lacks it is the point
+		reflect.TypeFor[driver.Queryer](), reflect.TypeFor[driver.QueryerContext](),
 		reflect.TypeFor[driver.Pinger](), reflect.TypeFor[driver.SessionResetter](),
 		reflect.TypeFor[driver.Validator](), reflect.TypeFor[driver.NamedValueChecker](),
 	},
 	reflect.TypeFor[driver.Stmt](): {
 		reflect.TypeFor[driver.StmtExecContext](), reflect.TypeFor[driver.StmtQueryContext](),
-		reflect.TypeFor[driver.NamedValueChecker](), reflect.TypeFor[driver.ColumnConverter](), //nolint:staticcheck // pgx lacks it
+		//lint:ignore SA1019 that pgx lacks it is the point
+		reflect.TypeFor[driver.NamedValueChecker](), reflect.TypeFor[driver.ColumnConverter](),
 	},
 	reflect.TypeFor[driver.Rows](): {
 		reflect.TypeFor[driver.RowsNextResultSet](), reflect.TypeFor[driver.RowsColumnTypeDatabaseTypeName](),

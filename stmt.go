@@ -156,7 +156,8 @@ func queryStmt(ctx context.Context, s driver.Stmt, args []driver.NamedValue) (dr
 	if err != nil {
 		return nil, err
 	}
-	return s.Query(values) //nolint:staticcheck // there is nothing else
+	//lint:ignore SA1019 a base without contexts has nothing else
+	return s.Query(values)
 }
 
 func execStmt(ctx context.Context, s driver.Stmt, args []driver.NamedValue) (driver.Result, error) {
@@ -167,7 +168,8 @@ func execStmt(ctx context.Context, s driver.Stmt, args []driver.NamedValue) (dri
 	if err != nil {
 		return nil, err
 	}
-	return s.Exec(values) //nolint:staticcheck // there is nothing else
+	//lint:ignore SA1019 a base without contexts has nothing else
+	return s.Exec(values)
 }
 
 // positional returns the arguments as a base without contexts takes them.
