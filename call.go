@@ -39,38 +39,38 @@ func (c *conn) scope(ctx context.Context) *scope {
 	return c.tx
 }
 
-// bind returns what the scope of ctx means here; disabled is set where
+// bind returns what the scope s means here, or nil where it is disabled and
 // statements are to be sent as they are.
-func (c *conn) bind(ctx context.Context, statement string) (b *binding, disabled bool, err error) {
-	s := c.scope(ctx)
+func (c *conn) bind(s *scope) (*binding, error) {
+	b := unscoped
 	switch {
 	case s == nil:
-		b = unscoped
 	case s.fault != nil:
 		fault := *s.fault
-		return nil, false, &fault
+		return nil, &fault
 	case s.disabled:
-		c.connector.logDisabled(ctx, s, statement)
-		return nil, true, nil
+		return nil, nil
 	default:
 		if b = s.bind(c.connector.policy); b.fault != nil {
 			fault := *b.fault
-			return nil, false, &fault
+			return nil, &fault
 		}
 	}
 	if fault := c.checkSession(); fault != nil {
-		return nil, false, fault
+		return nil, fault
 	}
-	return b, false, nil
+	return b, nil
 }
 
 // call turns what the user passed into what is sent, or refuses it.
 func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u use) (call, error) {
-	b, disabled, err := c.bind(ctx, sql)
+	s := c.scope(ctx)
+	b, err := c.bind(s)
 	if err != nil {
 		return call{}, err
 	}
-	if disabled {
+	if b == nil {
+		c.connector.logDisabled(ctx, s, sql)
 		return call{sql: sql, args: args}, nil
 	}
 
@@ -104,7 +104,7 @@ func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u
 		return call{}, err
 	}
 	if options > 0 && e.rewrite.Check && e.rewrite.Returning {
-		formatCheck(extended[:options])
+		extended = formatCheck(extended, options)
 	}
 	interpolated := simple && u != forStmt && len(extended) > options
 	if interpolated && e.misread() {
@@ -232,13 +232,15 @@ func (c *conn) checkValue(v *driver.NamedValue) (err error) {
 }
 
 // formatCheck adds the format of the check column to a list that has one for
-// each column. It replaces the list, which is the caller's.
-func formatCheck(options []driver.NamedValue) {
-	for i, o := range options {
+// each column. Neither the list nor the slice may be the caller's.
+func formatCheck(args []driver.NamedValue, options int) []driver.NamedValue {
+	args = slices.Clone(args)
+	for i, o := range args[:options] {
 		if formats, ok := o.Value.(pgx.QueryResultFormats); ok && len(formats) > 1 {
-			options[i].Value = append(slices.Clone(formats), pgx.TextFormatCode)
+			args[i].Value = append(slices.Clone(formats), pgx.TextFormatCode)
 		}
 	}
+	return args
 }
 
 // misreadable reports whether a $ followed by a digit stands anywhere but at the

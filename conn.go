@@ -110,7 +110,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	s := fromContext(ctx)
 	if s != nil {
 		// Better here than at each of its statements.
-		if _, _, err := c.bind(ctx, "BEGIN"); err != nil {
+		if _, err := c.bind(s); err != nil {
 			return nil, err
 		}
 	}

@@ -38,12 +38,14 @@ type preparedText struct {
 // under every scope is refused here. Where the scope of ctx suffices to rewrite
 // the text, the server prepares it now, and its errors show now too.
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	b, disabled, err := c.bind(ctx, query)
+	active := c.scope(ctx)
+	b, err := c.bind(active)
 	if err != nil {
 		return nil, err
 	}
 	s := &stmt{conn: c, text: query}
-	if disabled {
+	if b == nil {
+		c.connector.logDisabled(ctx, active, query)
 		base, err := s.prepare(ctx, &call{sql: query})
 		if err != nil {
 			return nil, err
