@@ -56,6 +56,7 @@ func TestHostileText(t *testing.T) {
 		{"invalid UTF-8", "SELECT 'é\xff'", rewrite.CodeSyntax, 10},
 		{"half a character", "SELECT '\xc3'", rewrite.CodeSyntax, 9},
 		{"an open string", "SELECT 'a", rewrite.CodeSyntax, 8},
+		{"an open string behind other characters", "SELECT 'é é é é', 'abc", rewrite.CodeSyntax, 19},
 		{"an open name", `SELECT "a`, rewrite.CodeSyntax, 8},
 		{"an open comment", "SELECT 1 /* a /* b */", rewrite.CodeSyntax, 10},
 		{"an open dollar quote", "SELECT $a$ b", rewrite.CodeSyntax, 8},

@@ -93,7 +93,7 @@ func (s *source) parse() ([]*pgparse.RawStmt, error) {
 }
 
 func syntaxError(text string, err error) *Error {
-	e := &Error{Code: CodeSyntax, Message: err.Error(), Hint: "nothing was sent", Err: err}
+	e := &Error{Code: CodeSyntax, Message: err.Error(), Hint: "correct the statement; it was not sent", Err: err}
 	var parserError *pgparse.Error
 	if errors.As(err, &parserError) && parserError.Offset >= 0 {
 		e.Position = PositionAt(text, parserError.Offset)

@@ -23,7 +23,7 @@ func (r *rewriter) statement(stmt any) {
 	case *pgparse.SelectStmt, *pgparse.InsertStmt, *pgparse.UpdateStmt, *pgparse.DeleteStmt:
 		r.query(n, nil, true)
 	default:
-		if why := utility(n); why != "" {
+		if why := r.utility(n); why != "" {
 			r.refuse(Error{Code: CodeStatement, Message: why, Hint: "run it with scopes disabled: scoped.Disable(ctx, reason)"}, r.firstToken())
 		}
 		_, r.returning = n.(*pgparse.VariableShowStmt)
@@ -76,6 +76,15 @@ func (r *rewriter) firstToken() int32 {
 	return r.tokens[0].Start
 }
 
+// command returns the keywords with which the text begins, such as CREATE INDEX.
+func (r *rewriter) command() string {
+	var words []string
+	for i := 0; i < len(r.tokens) && i < 2 && r.tokens[i].KeywordKind != pgparse.KeywordKind_NO_KEYWORD; i++ {
+		words = append(words, strings.ToUpper(r.text[r.start(i):r.end(i)]))
+	}
+	return strings.Join(words, " ")
+}
+
 // kind names a statement as SQL does: CreateTableAsStmt is CREATE TABLE AS.
 func kind(stmt any) string {
 	name := fmt.Sprintf("%T", stmt)
@@ -92,7 +101,7 @@ func kind(stmt any) string {
 
 // utility returns why a statement that neither reads nor writes rows is refused,
 // or nothing where it is passed as it is.
-func utility(stmt any) string {
+func (r *rewriter) utility(stmt any) string {
 	switch n := stmt.(type) {
 	case *pgparse.TransactionStmt:
 		switch n.Kind {
@@ -112,7 +121,7 @@ func utility(stmt any) string {
 		}
 		return ""
 	}
-	return kind(stmt) + " is not accepted while scopes are enabled"
+	return r.command() + " is not accepted while scopes are enabled"
 }
 
 func setting(n *pgparse.VariableSetStmt) string {

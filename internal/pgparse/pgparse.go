@@ -26,7 +26,16 @@ func (e *Error) Error() string { return e.Message }
 func Scan(text string) ([]*ScanToken, error) {
 	result, err := pg_query.Scan(text)
 	if err != nil {
-		return nil, parserError(err)
+		return nil, parserError(text, err)
+	}
+	// The scanner's own end is wrong behind U&"…", whose length it takes from
+	// the text without the escapes. Comments are tokens, so only white space
+	// stands between one token and the next.
+	behind := len(text)
+	for i := len(result.Tokens) - 1; i >= 0; i-- {
+		t := result.Tokens[i]
+		t.End = t.Start + int32(len(strings.TrimRight(text[t.Start:behind], " \t\n\r\f\v")))
+		behind = int(t.Start)
 	}
 	return result.Tokens, nil
 }
@@ -37,17 +46,27 @@ func Scan(text string) ([]*ScanToken, error) {
 func Parse(text string) ([]*RawStmt, error) {
 	result, err := pg_query.Parse(text)
 	if err != nil {
-		return nil, parserError(err)
+		return nil, parserError(text, err)
 	}
 	return result.Stmts, nil
 }
 
-func parserError(err error) error {
+// parserError reads the parser's own error, which counts characters from 1.
+func parserError(text string, err error) error {
 	var e *parser.Error
-	if errors.As(err, &e) {
-		return &Error{Message: e.Message, Offset: e.Cursorpos - 1}
+	if !errors.As(err, &e) {
+		return &Error{Message: err.Error(), Offset: -1}
 	}
-	return &Error{Message: err.Error(), Offset: -1}
+	characters := 0
+	for offset := range text {
+		if characters++; characters == e.Cursorpos {
+			return &Error{Message: e.Message, Offset: offset}
+		}
+	}
+	if e.Cursorpos == characters+1 {
+		return &Error{Message: e.Message, Offset: len(text)}
+	}
+	return &Error{Message: e.Message, Offset: -1}
 }
 
 // QuoteIdentifier returns name as SQL spells it, in double quotes where the
