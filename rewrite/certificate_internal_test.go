@@ -75,7 +75,7 @@ var seededBugs = []seededBug{
 				x := p.edits[i]
 				x.offset = int(offset)
 				if x.offset != p.edits[i].offset && x.deleted == 0 {
-					seeded = append(seeded, append(p.with(i), x).sorted())
+					seeded = append(seeded, append(p.with(i), x).sorted(p.source.text))
 				}
 			}
 		}
@@ -89,9 +89,9 @@ var seededBugs = []seededBug{
 		}
 		return seeded
 	}},
-	{"a byte of the user's is lost", func(p *plan, i int) (seeded []edits) {
+	{"a byte of the user's is overwritten", func(p *plan, i int) (seeded []edits) {
 		for offset := range p.source.text {
-			seeded = append(seeded, append(slices.Clone(p.edits), edit{offset: offset, deleted: 1}).sorted())
+			seeded = append(seeded, append(slices.Clone(p.edits), edit{offset: offset, deleted: 1, text: " "}).sorted(p.source.text))
 		}
 		return seeded
 	}},

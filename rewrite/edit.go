@@ -34,15 +34,38 @@ func (e *edits) replace(from, to int, text string) {
 	*e = append(*e, edit{offset: from, deleted: to - from, text: text})
 }
 
-// sorted returns the edits in the order of the text.
-func (e edits) sorted() edits {
+// sorted returns the edits in the order of the text, with white space where an
+// insertion would otherwise grow together with the word beside it.
+func (e edits) sorted(text string) edits {
 	sort.SliceStable(e, func(i, j int) bool {
 		if e[i].offset != e[j].offset {
 			return e[i].offset < e[j].offset
 		}
 		return e[i].suffix && !e[j].suffix
 	})
+	for i := range e {
+		before, behind := text[:e[i].offset], text[e[i].offset+e[i].deleted:]
+		if i > 0 && e[i-1].offset+e[i-1].deleted == e[i].offset {
+			before = e[i-1].text
+		}
+		if i+1 < len(e) && e[i+1].offset == e[i].offset+e[i].deleted {
+			behind = e[i+1].text
+		}
+		if before != "" && isWord(before[len(before)-1]) && isWord(e[i].text[0]) {
+			e[i].text = " " + e[i].text
+		}
+		if behind != "" && isWord(behind[0]) && isWord(e[i].text[len(e[i].text)-1]) {
+			e[i].text += " "
+		}
+	}
 	return e
+}
+
+// isWord reports whether a byte can belong to a word, a number, or something in
+// quotes, which a prefix such as E changes.
+func isWord(c byte) bool {
+	return c == '_' || c == '$' || c == '"' || c == '\'' || c >= 0x80 ||
+		'0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
 // apply returns text with the sorted edits made.

@@ -42,7 +42,7 @@ type locatedRef struct {
 
 // rewrite returns the plan, carried out.
 func (r *rewriter) rewrite() *Rewrite {
-	edits := r.edits.sorted()
+	edits := r.edits.sorted(r.text)
 	sort.SliceStable(r.tables, func(i, j int) bool { return r.tables[i].offset < r.tables[j].offset })
 	tables := make([]TableRef, len(r.tables))
 	for i, t := range r.tables {
