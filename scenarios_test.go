@@ -22,7 +22,11 @@ func TestScenario45BypassEndsWithItsContext(t *testing.T) {
 	wantScopeRequired(t.Context(), t, b, "site", "public.post", allPosts)
 
 	// The same for a transaction: not those before, not those after.
-	tx, err := b.BeginTx(scoped.Disable(ctx, "test"), nil)
+	conn, err := b.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := conn.BeginTx(scoped.Disable(ctx, "test"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +34,10 @@ func TestScenario45BypassEndsWithItsContext(t *testing.T) {
 	wantIDs(ctx, t, tx, []int64{1}, allPosts)
 	wantIDs(t.Context(), t, tx, []int64{1, 2}, allPosts)
 	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	wantScopeRequired(t.Context(), t, conn, "site", "public.post", allPosts)
+	if err := conn.Close(); err != nil {
 		t.Fatal(err)
 	}
 	wantScopeRequired(t.Context(), t, b, "site", "public.post", allPosts)

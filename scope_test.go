@@ -187,7 +187,7 @@ func TestDisableIsLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	db, mock := mocked(t, scoped.WithLogger(logger))
-	for range 5 {
+	for range 4 {
 		mock.ExpectExec("").WillReturnResult(sqlmock.NewResult(0, 0))
 	}
 	disabled := scoped.Disable(t.Context(), "nightly export")
@@ -203,7 +203,24 @@ func TestDisableIsLoggedOnce(t *testing.T) {
 	if got := log.String(); !strings.Contains(got, "reason=another") || len(got) > 2500 {
 		t.Errorf("logged %q", got)
 	}
+	// Of a transaction, the first statement after BEGIN.
 	log.Reset()
+	mock.ExpectBegin()
+	mock.ExpectExec("").WillReturnResult(sqlmock.NewResult(0, 0))
+	mock.ExpectRollback()
+	tx, err := db.BeginTx(scoped.Disable(t.Context(), "in a transaction"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantExec(t.Context(), t, tx, 0, "DELETE FROM site")
+	if err := tx.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"DELETE FROM site"`) {
+		t.Errorf("logged %q", got)
+	}
+	log.Reset()
+	mock.ExpectExec("").WillReturnResult(sqlmock.NewResult(0, 0))
 	wantExec(scoped.With(disabled, "site", 1), t, db, 0, "DELETE FROM post")
 	if log.Len() > 0 {
 		t.Errorf("an enabled scope logged %q", log.String())
