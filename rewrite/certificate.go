@@ -51,10 +51,11 @@ type certifier struct {
 	policy    *policy.Policy
 	shape     Shape
 	args      []*policy.Dimension
-	userText  string // in lower case
-	params    int    // the highest parameter of the original
-	rewritten bool   // which of the two is walked
-	nested    bool   // inside a WITH query
+	userText  string  // in lower case
+	params    int     // the highest parameter of the original
+	rewritten bool    // which of the two is walked
+	nested    bool    // inside a WITH query
+	levels    []level // the FROM lists around what is walked
 	reason    string
 }
 
@@ -86,6 +87,14 @@ func (c *certifier) walk(node any, scope []string) {
 	case *pgparse.RangeVar:
 		c.fail("table %s stands where none is expected", n.Relname)
 		return
+	case *pgparse.ColumnRef:
+		if table, ok := systemColumn(c.levels); isSystemColumn(n) && !c.rewritten {
+			if !ok {
+				c.fail("it cannot be told which table a system column belongs to")
+			} else if table != "" {
+				n.Fields = append(stringNodes(unquoted(table)), n.Fields...)
+			}
+		}
 	case *pgparse.ParamRef:
 		if !c.rewritten {
 			c.params = max(c.params, int(n.Number))
@@ -149,6 +158,7 @@ func isVisible(scope []string, name string) bool {
 
 func (c *certifier) selectStmt(n *pgparse.SelectStmt, scope []string) {
 	scope = c.with(n.WithClause, scope)
+	defer c.enter(n.FromClause, nil, scope)()
 	c.fromList(n.FromClause, scope)
 	from := make(map[any]bool, len(n.FromClause))
 	for _, item := range n.FromClause {
@@ -164,6 +174,22 @@ func (c *certifier) selectStmt(n *pgparse.SelectStmt, scope []string) {
 			}
 		}
 	})
+}
+
+// enter begins a FROM list of the original, and returns what ends it.
+func (c *certifier) enter(from []*pgparse.Node, target *pgparse.RangeVar, scope []string) (leave func()) {
+	c.levels = append(c.levels, levelOf(from, target, func(rv *pgparse.RangeVar) bool {
+		return rv.Schemaname == "" && isVisible(scope, rv.Relname)
+	}))
+	return func() { c.levels = c.levels[:len(c.levels)-1] }
+}
+
+// unquoted returns the name that QuoteIdentifier spelled.
+func unquoted(name string) string {
+	if strings.HasPrefix(name, `"`) {
+		return strings.ReplaceAll(name[1:len(name)-1], `""`, `"`)
+	}
+	return name
 }
 
 func (c *certifier) fromList(list []*pgparse.Node, scope []string) {

@@ -18,6 +18,7 @@ func (c *certifier) written(rv *pgparse.RangeVar) *policy.Table {
 
 func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
 	t := c.written(n.Relation)
+	defer c.enter(n.FromClause, n.Relation, scope)()
 	c.fromList(n.FromClause, scope)
 	if t != nil {
 		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause)
@@ -30,6 +31,7 @@ func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
 
 func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
 	t := c.written(n.Relation)
+	defer c.enter(n.UsingClause, n.Relation, scope)()
 	c.fromList(n.UsingClause, scope)
 	if t != nil {
 		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause)
@@ -94,6 +96,7 @@ func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
 		n.ReturningList = c.checked(t, n.Relation, check, n.ReturningList)
 	}
 	c.walkNode(n.SelectStmt, scope)
+	defer c.enter(nil, n.Relation, scope)()
 	if n.OnConflictClause != nil {
 		c.walk(n.OnConflictClause, scope)
 	}

@@ -23,15 +23,14 @@ func (r *rewriter) insert(n *pgparse.InsertStmt, visible *ctes, top bool) {
 		r.fill(n, t, filled)
 	}
 	r.walkOne(n.SelectStmt, visible)
+	defer r.enter(nil, n.Relation, visible)()
 	if c := n.OnConflictClause; c != nil {
-		r.walk(c, visible)
+		r.onConflict(c, t, guard, visible)
 		if c.Action == pgparse.OnConflictAction_ONCONFLICT_UPDATE {
-			r.restrictConflict(c, t, guard)
 			checked = union(t.Table, checked, r.assigned(t.Table, c.TargetList))
 		}
 	}
-	r.walkAll(n.ReturningList, visible)
-	r.addCheck(t, checked, n.ReturningList, top)
+	r.returned(t, checked, n.ReturningList, visible, top)
 }
 
 // divide tells the scopings of an INSERT's table whose column is to be filled
@@ -165,22 +164,25 @@ func (r *rewriter) fillLeaf(n *pgparse.SelectStmt, value string) {
 	r.edits.suffix(r.end(behind-1), value)
 }
 
-// restrictConflict makes ON CONFLICT DO UPDATE fail, as row-level security does,
-// where the row in conflict is another scope's. Neither the user's condition nor
-// his assignments are evaluated on such a row.
-func (r *rewriter) restrictConflict(c *pgparse.OnConflictClause, t *relation, guard string) {
-	if guard == "" {
+// onConflict makes ON CONFLICT DO UPDATE fail, as row-level security does, where
+// the row in conflict is another scope's. Neither the user's condition nor his
+// assignments are evaluated on such a row.
+func (r *rewriter) onConflict(c *pgparse.OnConflictClause, t *relation, guard string, visible *ctes) {
+	if guard == "" || c.Action != pgparse.OnConflictAction_ONCONFLICT_UPDATE {
+		r.walk(c, visible)
 		return
 	}
 	set := r.find(r.tokenAt(c.Location), pgparse.Token_DO)
 	where := r.find(set, pgparse.Token_WHERE, pgparse.Token_RETURNING)
 	if c.WhereClause == nil {
+		r.walk(c, visible)
 		r.edits.suffix(r.end(where-1), fmt.Sprintf(" WHERE CASE WHEN %s THEN true ELSE %s::bool END", guard, failure(t)))
 		return
 	}
 	if where+1 >= len(r.tokens) {
-		return
+		return // the certificate refuses what is left
 	}
 	r.edits.prefix(r.start(where+1), fmt.Sprintf("CASE WHEN %s THEN (", guard))
+	r.walk(c, visible)
 	r.edits.suffix(r.end(r.find(where+1, pgparse.Token_RETURNING)-1), fmt.Sprintf(") ELSE %s::bool END", failure(t)))
 }

@@ -17,10 +17,11 @@ type ctes struct {
 
 func (c *ctes) with(name string) *ctes { return &ctes{name: name, outer: c} }
 
-func (c *ctes) contains(name string) bool {
+// hides reports whether a name means a WITH query, which a qualified one never does.
+func (c *ctes) hides(rv *pgparse.RangeVar) bool {
 	for ; c != nil; c = c.outer {
-		if c.name == name {
-			return true
+		if c.name == rv.Relname {
+			return rv.Schemaname == "" && rv.Catalogname == ""
 		}
 	}
 	return false
@@ -149,7 +150,7 @@ func (r *rewriter) record(t *relation, access, guard string) {
 //
 //	post AS p(a, b)   becomes   (SELECT * FROM public.post AS p WHERE p.site_id = $1::bigint) AS p(a, b)
 func (r *rewriter) read(rv *pgparse.RangeVar, sample *pgparse.RangeTableSample, visible *ctes) {
-	if rv.Schemaname == "" && rv.Catalogname == "" && visible.contains(rv.Relname) {
+	if visible.hides(rv) {
 		return
 	}
 	t := r.relation(rv, "read")

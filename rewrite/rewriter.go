@@ -32,6 +32,8 @@ type rewriter struct {
 	// of an INSERT's source.
 	fills map[*pgparse.SelectStmt]string
 
+	levels []level // the FROM lists around what is walked
+
 	check, returning bool
 }
 

@@ -43,6 +43,7 @@ func (r *rewriter) selectStmt(n *pgparse.SelectStmt, visible *ctes, top bool) {
 		return
 	}
 	visible = r.with(n.WithClause, visible)
+	defer r.enter(n.FromClause, nil, visible)()
 	inFrom := make(map[any]bool, len(n.FromClause))
 	for _, item := range n.FromClause {
 		inFrom[pgparse.Unwrap(item)] = true
@@ -67,6 +68,12 @@ func (r *rewriter) selectStmt(n *pgparse.SelectStmt, visible *ctes, top bool) {
 	} else if fill != "" {
 		r.fillLeaf(n, fill)
 	}
+}
+
+// enter begins a FROM list, and returns what ends it.
+func (r *rewriter) enter(from []*pgparse.Node, target *pgparse.RangeVar, visible *ctes) (leave func()) {
+	r.levels = append(r.levels, levelOf(from, target, visible.hides))
+	return func() { r.levels = r.levels[:len(r.levels)-1] }
 }
 
 // tableKeyword finds the TABLE of TABLE post, which is no SELECT to insert into.

@@ -35,12 +35,16 @@ func (r *rewriter) walk(node any, visible *ctes) {
 			r.refuse(Error{Code: CodeFunction, Message: why, Hint: hint}, n.Location)
 			return
 		}
+	case *pgparse.ColumnRef:
+		if isSystemColumn(n) {
+			r.qualifySystemColumn(n)
+		}
 	case *pgparse.CurrentOfExpr:
 		r.refuseConstruct(r.currentOf(n), "WHERE CURRENT OF a cursor, whose row may be another scope's",
 			"name the row by its key")
 		return
 
-	case *pgparse.A_Expr, *pgparse.A_Const, *pgparse.ColumnRef, *pgparse.A_Star, *pgparse.ParamRef,
+	case *pgparse.A_Expr, *pgparse.A_Const, *pgparse.A_Star, *pgparse.ParamRef,
 		*pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest, *pgparse.TypeCast, *pgparse.TypeName,
 		*pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
 		*pgparse.A_ArrayExpr, *pgparse.A_Indirection, *pgparse.A_Indices, *pgparse.RowExpr,

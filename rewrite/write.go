@@ -31,12 +31,11 @@ func (r *rewriter) update(n *pgparse.UpdateStmt, visible *ctes, top bool) {
 		return
 	}
 	r.qualify(n.Relation, t)
+	defer r.enter(n.FromClause, n.Relation, visible)()
 	r.walkAll(n.TargetList, visible)
 	r.walkAll(n.FromClause, visible)
-	r.walkOne(n.WhereClause, visible)
-	r.walkAll(n.ReturningList, visible)
-	r.restrict(t.last, n.WhereClause != nil, guard)
-	r.addCheck(t, r.assigned(t.Table, n.TargetList), n.ReturningList, top)
+	r.restrict(t.last, guard, n.WhereClause, visible)
+	r.returned(t, r.assigned(t.Table, n.TargetList), n.ReturningList, visible, top)
 }
 
 // delete rewrites a DELETE.
@@ -47,11 +46,10 @@ func (r *rewriter) delete(n *pgparse.DeleteStmt, visible *ctes, top bool) {
 		return
 	}
 	r.qualify(n.Relation, t)
+	defer r.enter(n.UsingClause, n.Relation, visible)()
 	r.walkAll(n.UsingClause, visible)
-	r.walkOne(n.WhereClause, visible)
-	r.walkAll(n.ReturningList, visible)
-	r.restrict(t.last, n.WhereClause != nil, guard)
-	r.addCheck(t, nil, n.ReturningList, top)
+	r.restrict(t.last, guard, n.WhereClause, visible)
+	r.returned(t, nil, n.ReturningList, visible, top)
 }
 
 func (r *rewriter) walkOne(n *pgparse.Node, visible *ctes) {
@@ -68,11 +66,12 @@ func (r *rewriter) walkAll(list []*pgparse.Node, visible *ctes) {
 
 // restrict puts the guard of a target before the user's condition, both in
 // parentheses, or makes it the condition.
-func (r *rewriter) restrict(from int, hasWhere bool, guard string) {
+func (r *rewriter) restrict(from int, guard string, condition *pgparse.Node, visible *ctes) {
 	if guard == "" {
+		r.walkOne(condition, visible)
 		return
 	}
-	if !hasWhere {
+	if condition == nil {
 		r.edits.suffix(r.end(r.find(from, pgparse.Token_RETURNING)-1), " WHERE "+guard)
 		return
 	}
@@ -81,6 +80,7 @@ func (r *rewriter) restrict(from int, hasWhere bool, guard string) {
 		return // the certificate refuses what is left
 	}
 	r.edits.prefix(r.start(where+1), "("+guard+") AND (")
+	r.walkOne(condition, visible)
 	r.edits.suffix(r.end(r.find(where+1, pgparse.Token_RETURNING)-1), ")")
 }
 
@@ -105,7 +105,7 @@ func names(list []*pgparse.Node, column string) bool {
 	return false
 }
 
-// addCheck makes the statement fail when a row that it wrote does not satisfy
+// returned rewrites a RETURNING list and makes the statement fail when a row that it wrote does not satisfy
 // the predicates of the scopings. The check is computed for each row as it is
 // returned, with the values that triggers and defaults gave it:
 //
@@ -115,15 +115,17 @@ func names(list []*pgparse.Node, column string) bool {
 // the planner would compute it beforehand. The driver removes the last column.
 // In a WITH query nobody would remove it, so there it goes around a column that
 // the user returns.
-func (r *rewriter) addCheck(t *relation, scopings []policy.Scoping, returning []*pgparse.Node, top bool) {
+func (r *rewriter) returned(t *relation, scopings []policy.Scoping, returning []*pgparse.Node, visible *ctes, top bool) {
 	r.returning = r.returning || top && len(returning) > 0
 	predicate := r.predicates(scopings, t.ref)
 	if predicate == "" {
+		r.walkAll(returning, visible)
 		return
 	}
 	end := r.find(t.last) // of the statement
 	switch {
 	case top || len(returning) == 0:
+		r.walkAll(returning, visible)
 		check := fmt.Sprintf("CASE WHEN %s THEN NULL ELSE %s::int END", predicate, failure(t))
 		if len(returning) == 0 {
 			check = " RETURNING " + check
@@ -151,6 +153,7 @@ func (r *rewriter) addCheck(t *relation, scopings []policy.Scoping, returning []
 			label = " AS " + pgparse.QuoteIdentifier(name)
 		}
 		r.edits.prefix(r.start(first), fmt.Sprintf("CASE WHEN CASE WHEN %s THEN true ELSE %s::bool END THEN ", predicate, failure(t)))
+		r.walkAll(returning, visible)
 		r.edits.suffix(r.end(behind-1), " END"+label)
 	}
 }

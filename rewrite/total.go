@@ -1,0 +1,167 @@
+package rewrite
+
+import (
+	"strings"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/rewrite/builtin"
+)
+
+// totalOperators are PostgreSQL's operators that fail for no values of theirs.
+// Arithmetic is not among them: it overflows, and divides by zero.
+var totalOperators = map[string]bool{
+	"=": true, "<>": true, "!=": true, "<": true, ">": true, "<=": true, ">=": true,
+	"@>": true, "<@": true, "&&": true, "->": true, "->>": true, "?": true, "?|": true, "?&": true,
+}
+
+// isTotal reports whether no row's value can make an expression fail. What is
+// not known to be total is partial.
+func isTotal(node any) bool {
+	switch n := node.(type) {
+	case *pgparse.ColumnRef, *pgparse.ParamRef, *pgparse.A_Const, *pgparse.SetToDefault, *pgparse.SQLValueFunction:
+		return true
+	case *pgparse.SubLink:
+		return isTotalSubLink(n)
+	}
+	if c := columnsOf(node); !c.any() {
+		return true // the same for every row
+	}
+	switch n := node.(type) {
+	case *pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest, *pgparse.CaseExpr, *pgparse.CaseWhen,
+		*pgparse.CoalesceExpr, *pgparse.MinMaxExpr, *pgparse.A_ArrayExpr, *pgparse.RowExpr, *pgparse.List,
+		*pgparse.A_Indirection, *pgparse.A_Indices, *pgparse.String, *pgparse.A_Star, *pgparse.ResTarget:
+	case *pgparse.A_Expr:
+		if !isTotalOperator(n) {
+			return false
+		}
+	case *pgparse.TypeCast:
+		name := n.TypeName.GetNames()
+		if len(name) == 0 || name[len(name)-1].GetString_().GetSval() != "text" || len(n.TypeName.ArrayBounds) > 0 {
+			return false
+		}
+		return isTotal(pgparse.Unwrap(n.Arg))
+	case *pgparse.FuncCall:
+		name := dotted(n.Funcname)
+		if !builtin.Total(strings.TrimPrefix(name, "pg_catalog.")) || n.AggFilter != nil || n.Over != nil {
+			return false
+		}
+	default:
+		return false
+	}
+	total := true
+	pgparse.Children(node, func(child any) { total = total && isTotal(child) })
+	return total
+}
+
+func isTotalOperator(n *pgparse.A_Expr) bool {
+	name := ""
+	if len(n.Name) == 1 {
+		name = n.Name[0].GetString_().GetSval()
+	}
+	switch n.Kind {
+	case pgparse.A_Expr_Kind_AEXPR_OP, pgparse.A_Expr_Kind_AEXPR_OP_ANY, pgparse.A_Expr_Kind_AEXPR_OP_ALL,
+		pgparse.A_Expr_Kind_AEXPR_IN, pgparse.A_Expr_Kind_AEXPR_DISTINCT, pgparse.A_Expr_Kind_AEXPR_NOT_DISTINCT,
+		pgparse.A_Expr_Kind_AEXPR_NULLIF:
+		return totalOperators[name]
+	case pgparse.A_Expr_Kind_AEXPR_BETWEEN, pgparse.A_Expr_Kind_AEXPR_NOT_BETWEEN,
+		pgparse.A_Expr_Kind_AEXPR_BETWEEN_SYM, pgparse.A_Expr_Kind_AEXPR_NOT_BETWEEN_SYM:
+		return true
+	case pgparse.A_Expr_Kind_AEXPR_LIKE, pgparse.A_Expr_Kind_AEXPR_ILIKE:
+		// A pattern that ends with the escape character fails on the rows that
+		// match so far, so a parameter could ask about their values.
+		pattern := n.Rexpr.GetAConst().GetSval()
+		return pattern != nil && !strings.HasSuffix(pattern.Sval, `\`)
+	}
+	return false
+}
+
+// isTotalSubLink reports whether a subquery in an expression cannot fail because
+// of a row outside it. EXISTS and IN may be turned into joins, whose conditions
+// then meet the rows around them. A scalar subquery that looks at no such row is
+// computed once.
+func isTotalSubLink(n *pgparse.SubLink) bool {
+	inner := columnsOf(pgparse.Unwrap(n.Subselect))
+	if n.Testexpr != nil && !isTotal(pgparse.Unwrap(n.Testexpr)) {
+		return false
+	}
+	if !inner.unqualified && !inner.reachesOut() {
+		return true
+	}
+	switch n.SubLinkType {
+	case pgparse.SubLinkType_EXISTS_SUBLINK, pgparse.SubLinkType_ANY_SUBLINK:
+		return !hasPartial(pgparse.Unwrap(n.Subselect))
+	}
+	return false
+}
+
+// hasPartial reports whether an expression anywhere in a query is partial.
+func hasPartial(node any) bool {
+	switch n := node.(type) {
+	case *pgparse.ResTarget:
+		return n.Val != nil && !isTotal(pgparse.Unwrap(n.Val))
+	case *pgparse.SelectStmt, *pgparse.JoinExpr, *pgparse.RangeSubselect, *pgparse.WithClause, *pgparse.CommonTableExpr:
+	case *pgparse.RangeVar, *pgparse.LockingClause, *pgparse.Alias:
+		return false
+	case *pgparse.SortBy:
+		return !isTotal(pgparse.Unwrap(n.Node))
+	default:
+		return !isTotal(node)
+	}
+	partial := false
+	pgparse.Children(node, func(child any) { partial = partial || hasPartial(child) })
+	return partial
+}
+
+// columns are the columns that an expression names.
+type columns struct {
+	unqualified bool
+	qualifiers  map[string]bool // by alias or table name
+	declared    map[string]bool // the aliases and tables of subqueries inside it
+}
+
+func (c *columns) any() bool { return c.unqualified || len(c.qualifiers) > 0 }
+
+// reachesOut reports whether a name is qualified by something that is not
+// declared inside.
+func (c *columns) reachesOut() bool {
+	for q := range c.qualifiers {
+		if !c.declared[q] {
+			return true
+		}
+	}
+	return false
+}
+
+func columnsOf(node any) *columns {
+	c := &columns{}
+	c.collect(node)
+	return c
+}
+
+func (c *columns) collect(node any) {
+	switch n := node.(type) {
+	case *pgparse.ColumnRef:
+		switch len(n.Fields) {
+		case 0, 1:
+			c.unqualified = true
+		default: // table.column or schema.table.column
+			if c.qualifiers == nil {
+				c.qualifiers = make(map[string]bool)
+			}
+			c.qualifiers[n.Fields[len(n.Fields)-2].GetString_().GetSval()] = true
+		}
+		return
+	case *pgparse.RangeVar:
+		c.declare(refName(n))
+	case *pgparse.Alias:
+		c.declare(n.Aliasname)
+	}
+	pgparse.Children(node, c.collect)
+}
+
+func (c *columns) declare(name string) {
+	if c.declared == nil {
+		c.declared = make(map[string]bool)
+	}
+	c.declared[name] = true
+}
