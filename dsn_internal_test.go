@@ -1,6 +1,8 @@
 package scoped
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -78,5 +80,20 @@ func TestSplitDSNKeepsSecrets(t *testing.T) {
 		if _, _, err := splitDSN(dsn); err == nil || strings.Contains(err.Error(), "sesame") {
 			t.Errorf("%q: got %v", dsn, err)
 		}
+	}
+}
+
+// A parameter of ours in a service file would go to the server.
+func TestSplitDSNLooksIntoTheServiceFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "services")
+	if err := os.WriteFile(file, []byte("[good]\nhost=h\n[bad]\nhost=h\nscope_policy=p\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PGSERVICEFILE", file)
+	if base, _, err := splitDSN("service=good scope_policy=p"); err != nil || base != "service=good " {
+		t.Errorf("got %q, %v", base, err)
+	}
+	if _, _, err := splitDSN("service=bad scope_policy=p"); err == nil || !strings.Contains(err.Error(), policyKey) {
+		t.Errorf("got %v", err)
 	}
 }

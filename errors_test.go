@@ -58,6 +58,12 @@ func TestErrorsAreMapped(t *testing.T) {
 	for result.Next() {
 	}
 	check(result.Err())
+	mock.ExpectQuery("").WillReturnRows(sqlmock.NewRows([]string{"id", "?column?"}).AddRow(1, nil).CloseError(violation))
+	result, err = db.QueryContext(site1, insert+" RETURNING id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(result.Close())
 	mock.ExpectPrepare("").ExpectExec().WillReturnError(violation)
 	_, err = prepare(site1, t, db, insert).ExecContext(site1)
 	check(err)

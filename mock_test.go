@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scoped-pgx/scoped"
+	"github.com/scoped-pgx/scoped/policy"
 	"github.com/scoped-pgx/scoped/rewrite"
 )
 
@@ -22,12 +24,17 @@ var mocks atomic.Int64
 // the test for every statement that it did not expect.
 func mocked(t testing.TB, opts ...scoped.Option) (*sql.DB, sqlmock.Sqlmock) {
 	t.Helper()
+	return mockedUnder(t, parsePolicy(t), opts...)
+}
+
+func mockedUnder(t testing.TB, p *policy.Policy, opts ...scoped.Option) (*sql.DB, sqlmock.Sqlmock) {
+	t.Helper()
 	dsn := fmt.Sprint("mock_", mocks.Add(1))
 	base, mock, err := sqlmock.NewWithDSN(dsn, sqlmock.QueryMatcherOption(sqlmock.QueryMatcherFunc(match)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := sql.OpenDB(scoped.NewConnector(dsnConnector{base.Driver(), dsn}, parsePolicy(t), opts...))
+	db := sql.OpenDB(scoped.NewConnector(dsnConnector{base.Driver(), dsn}, p, opts...))
 	t.Cleanup(func() {
 		if err := mock.ExpectationsWereMet(); err != nil {
 			t.Error(err)
@@ -129,7 +136,7 @@ func TestNothingIsSentOnRefusal(t *testing.T) {
 				e.Message = "overwritten"
 			}
 		}
-		if _, err := db.ExecContext(c.ctx, c.query, c.args...); err.Error() == "scoped: overwritten" {
+		if _, err := db.ExecContext(c.ctx, c.query, c.args...); strings.Contains(err.Error(), "overwritten") {
 			t.Errorf("%q: the refusal is shared between callers", c.query)
 		}
 	}
@@ -220,4 +227,38 @@ func TestTransactionOnAnotherBase(t *testing.T) {
 	// A fault is told at once, and not even BEGIN is sent.
 	_, err = db.BeginTx(scoped.With(t.Context(), "site", nil), nil)
 	wantError(t, err, scoped.CodeScope)
+}
+
+// database/sql ends every transaction before it resets the session, but the
+// connection does not rely on it.
+func TestResetSessionEndsTheScope(t *testing.T) {
+	db, mock := mocked(t)
+	mock.ExpectBegin()
+	mock.ExpectQuery("").WillReturnRows(sqlmock.NewRows([]string{"id"}))
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	err = conn.Raw(func(raw any) error {
+		_, err := raw.(driver.ConnBeginTx).BeginTx(scoped.With(t.Context(), "site", 1), driver.TxOptions{})
+		if err != nil {
+			return err
+		}
+		query := func() error {
+			_, err := raw.(driver.QueryerContext).QueryContext(t.Context(), allPosts, nil)
+			return err
+		}
+		if err := query(); err != nil {
+			return err
+		}
+		if err := raw.(driver.SessionResetter).ResetSession(t.Context()); err != nil {
+			return err
+		}
+		wantError(t, query(), scoped.CodeScopeRequired)
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/scoped-pgx/scoped"
 )
@@ -135,13 +136,38 @@ func TestResultFormats(t *testing.T) {
 	var title string
 	var id int64
 	const insert = "INSERT INTO post (title, site_id) VALUES ($1, 1) RETURNING title, id"
-	if err := b.QueryRowContext(ctx, insert, formats, "x").Scan(&title, &id); err != nil || title != "x" || id == 0 {
-		t.Errorf("got %q, %d, %v", title, id, err)
+	for _, options := range [][]any{
+		{formats, "x"},
+		// database/sql's own formats are by type and come first; without them
+		// pgx looks at those by column.
+		{pgx.QueryResultFormatsByOID(nil), formats, "x"},
+	} {
+		if err := b.QueryRowContext(ctx, insert, options...).Scan(&title, &id); err != nil || title != "x" || id == 0 {
+			t.Errorf("got %q, %d, %v", title, id, err)
+		}
 	}
 	if len(formats) != 2 {
 		t.Error("the caller's formats were changed")
 	}
 	wantIDs(ctx, t, b, []int64{1}, "SELECT id FROM post WHERE id = $1", pgx.QueryResultFormatsByOID{20: 0}, 1)
+}
+
+// The server counts in the text that pgx makes under the simple protocol.
+func TestPositionInEachMode(t *testing.T) {
+	b := newBlog(t)
+	ctx := scoped.With(t.Context(), "site", 1)
+	const query = "SELECT id FROM post WHERE title = $1 AND nosuch"
+	for _, mode := range execModes {
+		_, err := ids(ctx, b, query, mode, "a title")
+		want := int32(strings.Index(query, "nosuch") + 1)
+		if mode == pgx.QueryExecModeSimpleProtocol {
+			want = 0
+		}
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || pgErr.Position != want {
+			t.Errorf("%v: got %v at %d, want a place at %d", mode, err, pgErr.Position, want)
+		}
+	}
 }
 
 // pgx reads these texts differently from PostgreSQL where it puts the arguments

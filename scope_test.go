@@ -16,6 +16,7 @@ import (
 	"github.com/DATA-DOG/go-sqlmock"
 
 	"github.com/scoped-pgx/scoped"
+	"github.com/scoped-pgx/scoped/policy"
 )
 
 type (
@@ -167,16 +168,25 @@ func TestScopeIsImmutable(t *testing.T) {
 
 // One context may serve several policies and many goroutines.
 func TestScopeUnderTwoPolicies(t *testing.T) {
-	ctx := scoped.With(t.Context(), "site", 1)
+	ctx := scoped.With(scoped.With(t.Context(), "site", 1), "user", 2)
 	var wg sync.WaitGroup
-	for range 2 {
-		db, mock := mocked(t)
+	for _, dimensions := range []string{
+		"{site: {type: bigint}, user: {type: bigint}}", "{user: {type: bigint}, site: {type: bigint}}",
+	} {
+		p, err := policy.Parse("policy.yaml", []byte("version: 1\ndimensions: "+dimensions+
+			"\ntables: {post: {site: site_id}, account: {user: id}}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		db, mock := mockedUnder(t, p)
 		for range 100 {
 			mock.ExpectExec("").WithArgs(1).WillReturnResult(sqlmock.NewResult(0, 0))
+			mock.ExpectExec("").WithArgs(2).WillReturnResult(sqlmock.NewResult(0, 0))
 		}
 		wg.Go(func() {
 			for range 100 {
 				wantExec(ctx, t, db, 0, "DELETE FROM post")
+				wantExec(ctx, t, db, 0, "DELETE FROM account")
 			}
 		})
 	}

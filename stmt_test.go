@@ -87,12 +87,20 @@ func TestStmtWrites(t *testing.T) {
 	if err != nil || len(columns) != 2 {
 		t.Errorf("got columns %q, %v, want id and title", columns, err)
 	}
-	b.unchanged("post")
+	before := b.contents("post")
 	wantViolation(site1, t, insert, "public.post", "prepared", "x", 2)
 
-	fill := prepared{prepare(t.Context(), t, b, "INSERT INTO post (title) VALUES ($1)")}
-	_, err = fill.ExecContext(scoped.With(site1, "site", scoped.All), "", "x")
+	several := scoped.With(site1, "site", scoped.AnyOf(1, 2))
+	fill := prepared{prepare(several, t, b, "INSERT INTO post (id, title) VALUES ($1, 'x')")}
+	_, err = fill.ExecContext(several, "", 1000)
 	wantError(t, err, scoped.CodeFill)
+	_, err = fill.ExecContext(scoped.With(site1, "site", scoped.All), "", 1000)
+	wantError(t, err, scoped.CodeFill)
+	if after := b.contents("post"); after != before {
+		t.Errorf("post was changed from %s to %s", before, after)
+	}
+	wantExec(site1, t, fill, 1, "prepared", 1000)
+	b.truth([]int64{1}, "SELECT site_id FROM post WHERE id = 1000")
 }
 
 // What no scope could make acceptable is refused when it is prepared, and what
