@@ -81,7 +81,10 @@ func (c *certifier) walk(node any, scope []string) {
 	case *pgparse.DeleteStmt:
 		c.delete(n, c.with(n.WithClause, scope))
 		return
-	case *pgparse.MergeStmt, *pgparse.IntoClause, *pgparse.CurrentOfExpr:
+	case *pgparse.MergeStmt:
+		c.merge(n, scope)
+		return
+	case *pgparse.IntoClause, *pgparse.CurrentOfExpr:
 		c.fail("it holds a %T", n)
 		return
 	case *pgparse.RangeVar:
@@ -132,7 +135,11 @@ func (c *certifier) with(w *pgparse.WithClause, scope []string) []string {
 	scope = scope[:len(scope):len(scope)]
 	own := make([]string, len(w.Ctes))
 	for i, n := range w.Ctes {
-		own[i] = n.GetCommonTableExpr().GetCtename()
+		cte := n.GetCommonTableExpr()
+		own[i] = cte.GetCtename()
+		if cte.Ctematerialized == pgparse.CTEMaterialize_CTEMaterializeDefault {
+			cte.Ctematerialized = pgparse.CTEMaterialize_CTEMaterializeAlways // a fence too
+		}
 	}
 	nested := c.nested
 	c.nested = true
@@ -159,7 +166,14 @@ func isVisible(scope []string, name string) bool {
 func (c *certifier) selectStmt(n *pgparse.SelectStmt, scope []string) {
 	scope = c.with(n.WithClause, scope)
 	defer c.enter(n.FromClause, nil, scope)()
-	c.fromList(n.FromClause, scope)
+	tables := c.fromList(n.FromClause, scope)
+	n.WhereClause = c.ungated(n.WhereClause, tables)
+	if pgparse.Equal(n.LimitOffset, integer(0)) {
+		n.LimitOffset = nil // a fence, which changes no row
+		if n.LimitCount == nil {
+			n.LimitOption = pgparse.LimitOption_LIMIT_OPTION_DEFAULT
+		}
+	}
 	from := make(map[any]bool, len(n.FromClause))
 	for _, item := range n.FromClause {
 		from[pgparse.Unwrap(item)] = true
@@ -192,54 +206,133 @@ func unquoted(name string) string {
 	return name
 }
 
-func (c *certifier) fromList(list []*pgparse.Node, scope []string) {
+// A guardedRef is a reference to a table as far as gates may name it.
+type guardedRef struct {
+	table    *policy.Table
+	name     string
+	nullable bool
+}
+
+func (c *certifier) fromList(list []*pgparse.Node, scope []string) []*guardedRef {
+	var all []*guardedRef
 	for i := range list {
-		list[i] = c.fromItem(list[i], scope)
+		item, tables := c.fromItem(list[i], scope)
+		list[i] = item
+		all = append(all, tables...)
 	}
+	return all
 }
 
 // fromItem visits an item of a FROM list or a side of a join and returns it
-// without its guard.
-func (c *certifier) fromItem(item *pgparse.Node, scope []string) *pgparse.Node {
+// without its guard, and the tables in it.
+func (c *certifier) fromItem(item *pgparse.Node, scope []string) (*pgparse.Node, []*guardedRef) {
 	switch n := pgparse.Unwrap(item).(type) {
 	case *pgparse.RangeVar:
-		c.reference(n, scope, nil)
+		return item, c.reference(n, scope, nil)
 	case *pgparse.RangeTableSample:
-		c.sampled(n, scope, nil)
+		return item, c.sampled(n, scope, nil)
 	case *pgparse.JoinExpr:
 		if guard := c.joinedGuard(n); guard != nil {
 			if rv := n.Larg.GetRangeVar(); rv != nil {
-				c.reference(rv, scope, guard)
-			} else if sample := n.Larg.GetRangeTableSample(); sample != nil {
-				c.sampled(sample, scope, guard)
-			} else {
-				c.fail("a guard is joined to something that is no table")
+				return n.Larg, c.reference(rv, scope, guard)
 			}
-			return n.Larg
+			if sample := n.Larg.GetRangeTableSample(); sample != nil {
+				return n.Larg, c.sampled(sample, scope, guard)
+			}
+			c.fail("a guard is joined to something that is no table")
+			return n.Larg, nil
 		}
-		n.Larg, n.Rarg = c.fromItem(n.Larg, scope), c.fromItem(n.Rarg, scope)
-		c.walkNode(n.Quals, scope)
+		return item, c.join(n, scope)
 	case *pgparse.RangeSubselect:
 		if table, guard := c.enclosedGuard(n, scope); guard != nil {
-			rv := table.GetRangeVar()
-			c.reference(rv, scope, guard)
-			if rv.Alias == nil || rv.Alias.Aliasname != n.Alias.Aliasname || len(rv.Alias.Colnames) > 0 {
-				c.fail("a guard's subquery has another alias than its table")
-			}
-			rv.Alias = n.Alias
-			return table
+			return table, c.enclosed(n, table, scope, guard)
 		}
 		c.walk(n, scope)
 	default:
 		c.walk(n, scope)
 	}
-	return item
+	return item, nil
 }
 
-func (c *certifier) sampled(n *pgparse.RangeTableSample, scope []string, guard *pgparse.Node) {
-	c.reference(n.Relation.GetRangeVar(), scope, guard)
+// join visits a join of the user's own.
+func (c *certifier) join(n *pgparse.JoinExpr, scope []string) []*guardedRef {
+	var left, right []*guardedRef
+	n.Larg, left = c.fromItem(n.Larg, scope)
+	n.Rarg, right = c.fromItem(n.Rarg, scope)
+	tables := append(left[:len(left):len(left)], right...)
+	n.Quals = c.ungated(n.Quals, tables)
+	c.walkNode(n.Quals, scope)
+	if n.Alias != nil {
+		return nil // their names are hidden
+	}
+	for _, t := range left {
+		t.nullable = t.nullable || n.Jointype == pgparse.JoinType_JOIN_RIGHT || n.Jointype == pgparse.JoinType_JOIN_FULL
+	}
+	for _, t := range right {
+		t.nullable = t.nullable || n.Jointype == pgparse.JoinType_JOIN_LEFT || n.Jointype == pgparse.JoinType_JOIN_FULL
+	}
+	return tables
+}
+
+// enclosed gives a table back the alias that its guard's subquery took.
+func (c *certifier) enclosed(n *pgparse.RangeSubselect, table *pgparse.Node, scope []string, guard *pgparse.Node) []*guardedRef {
+	rv := table.GetRangeVar()
+	if sample := table.GetRangeTableSample(); sample != nil {
+		rv = sample.Relation.GetRangeVar()
+		c.walkList(sample.Args, scope)
+		c.walkNode(sample.Repeatable, scope)
+	}
+	tables := c.reference(rv, scope, guard)
+	if refName(rv) != n.Alias.Aliasname || rv.Alias != nil && len(rv.Alias.Colnames) > 0 {
+		c.fail("a guard's subquery has another alias than its table")
+	}
+	if rv.Alias != nil || len(n.Alias.Colnames) > 0 {
+		rv.Alias = n.Alias
+	}
+	return tables
+}
+
+// ungated takes the gates out of a condition: CASE WHEN guard THEN (condition) END,
+// where the guards are those of tables whose rows all satisfy them, so that the
+// gate is open for every row of the scope.
+func (c *certifier) ungated(condition *pgparse.Node, tables []*guardedRef) *pgparse.Node {
+	if !c.rewritten || condition == nil {
+		return condition
+	}
+	and := condition.GetBoolExpr()
+	if and == nil || and.Boolop != pgparse.BoolExprType_AND_EXPR {
+		return c.ungatedOne(condition, tables)
+	}
+	for i, arg := range and.Args {
+		and.Args[i] = c.ungatedOne(arg, tables)
+	}
+	return condition
+}
+
+func (c *certifier) ungatedOne(condition *pgparse.Node, tables []*guardedRef) *pgparse.Node {
+	gate, result := c.caseOf(condition, nil)
+	if gate == nil {
+		return condition
+	}
+	rest := conjuncts(gate)
+next:
+	for len(rest) > 0 {
+		for _, t := range tables {
+			n := len(c.needed(t.table))
+			if n > 0 && n <= len(rest) && !t.nullable && c.isConjunction(rest[:n], c.needed(t.table), t.name) {
+				rest = rest[n:]
+				continue next
+			}
+		}
+		return condition
+	}
+	return result
+}
+
+func (c *certifier) sampled(n *pgparse.RangeTableSample, scope []string, guard *pgparse.Node) []*guardedRef {
 	c.walkList(n.Args, scope)
 	c.walkNode(n.Repeatable, scope)
+	return c.reference(n.Relation.GetRangeVar(), scope, guard)
 }
 
 // joinedGuard returns the condition of table JOIN (SELECT) AS scoped_1 ON guard.
@@ -256,14 +349,17 @@ func (c *certifier) joinedGuard(n *pgparse.JoinExpr) *pgparse.Node {
 }
 
 // enclosedGuard returns the table and condition of
-// (SELECT * FROM table AS p WHERE guard) AS p(a, b).
+// (SELECT * FROM table AS p WHERE guard [OFFSET 0]) AS p[(a, b)].
 func (c *certifier) enclosedGuard(n *pgparse.RangeSubselect, scope []string) (table, guard *pgparse.Node) {
 	s := n.Subquery.GetSelectStmt()
-	if !c.rewritten || n.Lateral || len(n.Alias.GetColnames()) == 0 || s == nil || len(s.FromClause) != 1 {
+	if !c.rewritten || n.Lateral || n.Alias == nil || s == nil || len(s.FromClause) != 1 || s.WhereClause == nil {
 		return nil, nil
 	}
 	rv := s.FromClause[0].GetRangeVar()
-	if rv == nil || rv.Schemaname == "" || s.WhereClause == nil {
+	if sample := s.FromClause[0].GetRangeTableSample(); sample != nil {
+		rv = sample.Relation.GetRangeVar()
+	}
+	if rv == nil || rv.Schemaname == "" {
 		return nil, nil
 	}
 	if t := c.policy.Table(rv.Schemaname, rv.Relname); t == nil || t.Access != policy.Scoped || len(c.needed(t)) == 0 {
@@ -273,6 +369,10 @@ func (c *certifier) enclosedGuard(n *pgparse.RangeSubselect, scope []string) (ta
 	want.TargetList = []*pgparse.Node{resTarget(star())}
 	want.FromClause = s.FromClause
 	want.WhereClause = s.WhereClause
+	if s.LimitOffset != nil {
+		want.LimitOffset = integer(0)
+		want.LimitOption = s.LimitOption
+	}
 	if !pgparse.Equal(s, want) {
 		return nil, nil
 	}
@@ -281,22 +381,25 @@ func (c *certifier) enclosedGuard(n *pgparse.RangeSubselect, scope []string) (ta
 
 // reference demands that a table from which rows are read is a visible WITH
 // query, shared, or guarded, and that it is named in full.
-func (c *certifier) reference(rv *pgparse.RangeVar, scope []string, guard *pgparse.Node) {
+func (c *certifier) reference(rv *pgparse.RangeVar, scope []string, guard *pgparse.Node) []*guardedRef {
 	if rv == nil {
 		c.fail("a table sample without a table")
-		return
+		return nil
 	}
 	if rv.Schemaname == "" && rv.Catalogname == "" && isVisible(scope, rv.Relname) {
 		if guard != nil {
 			c.fail("a guard on the WITH query %s", rv.Relname)
 		}
-		return
+		return nil
 	}
 	t := c.table(rv)
-	if t == nil || !c.rewritten {
-		return
+	if t == nil {
+		return nil
 	}
-	c.demand(t, refName(rv), guard)
+	if c.rewritten {
+		c.demand(t, refName(rv), guard)
+	}
+	return []*guardedRef{{table: t, name: refName(rv)}}
 }
 
 // table resolves a table reference. In the original it writes the name out in

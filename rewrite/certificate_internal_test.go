@@ -175,6 +175,9 @@ func TestCertificateRefusesSeededBugs(t *testing.T) {
 			plan := &plan{source: s, edits: correct.edits}
 			for _, bug := range seededBugs {
 				for i := range plan.edits {
+					if isFence(plan.edits[i]) {
+						continue
+					}
 					if strings.HasPrefix(bug.name, "a byte") && i > 0 {
 						break
 					}
@@ -215,6 +218,12 @@ func TestCertificateRefusesSeededBugs(t *testing.T) {
 		total += applied[bug.name]
 	}
 	t.Logf("%d kinds of bugs, %d seeded", len(seededBugs), total)
+}
+
+// isFence reports whether an edit only orders the evaluation. The certificate
+// proves that it changes no row, not that it stands where it must.
+func isFence(e edit) bool {
+	return e.text == " OFFSET 0" || e.text == " MATERIALIZED"
 }
 
 // overlap reports whether edits cannot be made because one lies in what another

@@ -50,6 +50,12 @@ func boolean(value bool) *pgparse.Node {
 	}}}
 }
 
+func integer(value int32) *pgparse.Node {
+	return &pgparse.Node{Node: &pgparse.Node_AConst{AConst: &pgparse.A_Const{
+		Val: &pgparse.A_Const_Ival{Ival: &pgparse.Integer{Ival: value}},
+	}}}
+}
+
 func literal(value string) *pgparse.Node {
 	return &pgparse.Node{Node: &pgparse.Node_AConst{AConst: &pgparse.A_Const{
 		Val: &pgparse.A_Const_Sval{Sval: &pgparse.String{Sval: value}},

@@ -19,9 +19,9 @@ func (c *certifier) written(rv *pgparse.RangeVar) *policy.Table {
 func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
 	t := c.written(n.Relation)
 	defer c.enter(n.FromClause, n.Relation, scope)()
-	c.fromList(n.FromClause, scope)
+	tables := c.fromList(n.FromClause, scope)
 	if t != nil {
-		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause)
+		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
 		n.ReturningList = c.checked(t, n.Relation, c.assigned(t, n.TargetList), n.ReturningList)
 	}
 	c.walkList(n.TargetList, scope)
@@ -32,9 +32,9 @@ func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
 func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
 	t := c.written(n.Relation)
 	defer c.enter(n.UsingClause, n.Relation, scope)()
-	c.fromList(n.UsingClause, scope)
+	tables := c.fromList(n.UsingClause, scope)
 	if t != nil {
-		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause)
+		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
 		n.ReturningList = c.checked(t, n.Relation, nil, n.ReturningList)
 	}
 	c.walkNode(n.WhereClause, scope)
@@ -42,11 +42,11 @@ func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
 }
 
 // guardedTarget takes the guard of an UPDATE's or DELETE's target out of
-// guard AND (condition) and returns the user's condition.
-func (c *certifier) guardedTarget(t *policy.Table, rv *pgparse.RangeVar, where *pgparse.Node) *pgparse.Node {
+// guard AND (condition) and returns the user's condition, without its gates.
+func (c *certifier) guardedTarget(t *policy.Table, rv *pgparse.RangeVar, where *pgparse.Node, tables []*guardedRef) *pgparse.Node {
 	needed := c.needed(t)
 	if !c.rewritten || t.Access != policy.Scoped || len(needed) == 0 {
-		return where
+		return c.ungated(where, tables)
 	}
 	all := conjuncts(where)
 	if where == nil || len(all) < len(needed) || len(all) > len(needed)+1 ||
@@ -57,7 +57,7 @@ func (c *certifier) guardedTarget(t *policy.Table, rv *pgparse.RangeVar, where *
 	if len(all) == len(needed) {
 		return nil
 	}
-	return all[len(needed)]
+	return c.ungated(all[len(needed)], append(tables, &guardedRef{table: t, name: refName(rv)}))
 }
 
 // assigned returns the scopings of t, restricted under the shape, whose column is

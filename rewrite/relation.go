@@ -149,6 +149,8 @@ func (r *rewriter) record(t *relation, access, guard string) {
 // below it:
 //
 //	post AS p(a, b)   becomes   (SELECT * FROM public.post AS p WHERE p.site_id = $1::bigint) AS p(a, b)
+//
+// and so it does, with OFFSET 0, where the order of evaluation wants a fence.
 func (r *rewriter) read(rv *pgparse.RangeVar, sample *pgparse.RangeTableSample, visible *ctes) {
 	if visible.hides(rv) {
 		return
@@ -166,6 +168,10 @@ func (r *rewriter) read(rv *pgparse.RangeVar, sample *pgparse.RangeTableSample, 
 		r.qualify(rv, t)
 		return
 	}
+	fence := ""
+	if r.fencedTables[rv] {
+		fence = " OFFSET 0"
+	}
 	if t.columns > 0 {
 		if sample != nil {
 			r.refuseConstruct(rv.Location, "a column alias list together with TABLESAMPLE",
@@ -174,7 +180,13 @@ func (r *rewriter) read(rv *pgparse.RangeVar, sample *pgparse.RangeTableSample, 
 		}
 		r.edits.prefix(r.start(t.first), "(SELECT * FROM ")
 		r.qualify(rv, t)
-		r.edits.suffix(r.end(t.columns-1), " WHERE "+guard+") AS "+t.ref)
+		r.edits.suffix(r.end(t.columns-1), " WHERE "+guard+fence+") AS "+t.ref)
+		return
+	}
+	if fence != "" {
+		r.edits.prefix(r.start(t.first), "(SELECT * FROM ")
+		r.qualify(rv, t)
+		r.edits.suffix(r.end(r.behindSample(t.last, sample)-1), " WHERE "+guard+fence+") AS "+t.ref)
 		return
 	}
 	r.edits.prefix(r.start(t.first), "(")

@@ -69,7 +69,7 @@ type Rewrite struct {
 // A TableRef is one reference to a table in a statement, and what was done with it.
 type TableRef struct {
 	Table  string // schema-qualified
-	Access string // read, insert, update or delete
+	Access string // read, insert, update, delete or merge
 	Guard  string // the predicate that restricts it, empty where nothing does
 }
 
@@ -85,6 +85,8 @@ func New(text string, p *policy.Policy, shape Shape) (*Rewrite, error) {
 		return &Rewrite{SQL: text, Params: s.params}, nil
 	}
 	r := &rewriter{source: s, policy: p, shape: shape, aliasPrefix: freshPrefix(text)}
+	r.fences, r.fencedTables = make(map[*pgparse.SelectStmt]int), make(map[*pgparse.RangeVar]bool)
+	r.root = stmt
 	r.statement(stmt)
 	if r.err != nil {
 		return nil, r.err

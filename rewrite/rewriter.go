@@ -34,6 +34,12 @@ type rewriter struct {
 
 	levels []level // the FROM lists around what is walked
 
+	// root is the statement, fences where to end the subqueries that are fenced,
+	// and fencedTables the references that are fenced themselves.
+	root         any
+	fences       map[*pgparse.SelectStmt]int
+	fencedTables map[*pgparse.RangeVar]bool
+
 	check, returning bool
 }
 

@@ -17,6 +17,7 @@ func (r *rewriter) with(w *pgparse.WithClause, visible *ctes) *ctes {
 	}
 	for _, c := range w.Ctes {
 		cte := c.GetCommonTableExpr()
+		r.materialize(cte, visible)
 		pgparse.Children(cte, func(child any) {
 			switch child.(type) {
 			case *pgparse.SelectStmt, *pgparse.InsertStmt, *pgparse.UpdateStmt, *pgparse.DeleteStmt, *pgparse.MergeStmt:
@@ -44,6 +45,7 @@ func (r *rewriter) selectStmt(n *pgparse.SelectStmt, visible *ctes, top bool) {
 	}
 	visible = r.with(n.WithClause, visible)
 	defer r.enter(n.FromClause, nil, visible)()
+	r.protect(n.FromClause, n.WhereClause, n.HavingClause, nil, visible)
 	inFrom := make(map[any]bool, len(n.FromClause))
 	for _, item := range n.FromClause {
 		inFrom[pgparse.Unwrap(item)] = true
@@ -67,6 +69,9 @@ func (r *rewriter) selectStmt(n *pgparse.SelectStmt, visible *ctes, top bool) {
 		r.edits.replace(r.start(from), r.end(from), "SELECT *"+fill+" FROM")
 	} else if fill != "" {
 		r.fillLeaf(n, fill)
+	}
+	if last, ok := r.fences[n]; ok {
+		r.edits.suffix(r.end(last), " OFFSET 0")
 	}
 }
 

@@ -14,13 +14,13 @@ func (r *rewriter) statement(stmt any) {
 	switch n := stmt.(type) {
 	case *pgparse.ExplainStmt:
 		switch query := pgparse.Unwrap(n.Query).(type) {
-		case *pgparse.SelectStmt, *pgparse.InsertStmt, *pgparse.UpdateStmt, *pgparse.DeleteStmt:
+		case *pgparse.SelectStmt, *pgparse.InsertStmt, *pgparse.UpdateStmt, *pgparse.DeleteStmt, *pgparse.MergeStmt:
 			r.query(query, nil, true)
 			r.check, r.returning = false, true // the rows are the plan's
 		default:
 			r.refuseStatement(query)
 		}
-	case *pgparse.SelectStmt, *pgparse.InsertStmt, *pgparse.UpdateStmt, *pgparse.DeleteStmt:
+	case *pgparse.SelectStmt, *pgparse.InsertStmt, *pgparse.UpdateStmt, *pgparse.DeleteStmt, *pgparse.MergeStmt:
 		r.query(n, nil, true)
 	default:
 		if why := r.utility(n); why != "" {
@@ -46,6 +46,13 @@ func (r *rewriter) query(stmt any, visible *ctes, top bool) {
 		r.write(func() { r.update(n, visible, top) })
 	case *pgparse.DeleteStmt:
 		r.write(func() { r.delete(n, visible, top) })
+	case *pgparse.MergeStmt:
+		if !top {
+			r.refuseConstruct(n.GetRelation().GetLocation(), "a MERGE in a WITH query, which PostgreSQL has from version 17 on",
+				"make it a statement of its own, in the same transaction")
+			return
+		}
+		r.write(func() { r.merge(n, visible) })
 	default:
 		r.refuseStatement(n)
 	}

@@ -41,8 +41,9 @@ func isTotal(node any) bool {
 		}
 		return isTotal(pgparse.Unwrap(n.Arg))
 	case *pgparse.FuncCall:
-		name := dotted(n.Funcname)
-		if !builtin.Total(strings.TrimPrefix(name, "pg_catalog.")) || n.AggFilter != nil || n.Over != nil {
+		name := strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")
+		isLength := name == "length" && len(n.Args) == 1 // with an encoding it can fail
+		if !builtin.Total(name) && !totalAggregates[name] && !isLength || n.Over != nil {
 			return false
 		}
 	default:
@@ -88,10 +89,29 @@ func isTotalSubLink(n *pgparse.SubLink) bool {
 		return true
 	}
 	switch n.SubLinkType {
-	case pgparse.SubLinkType_EXISTS_SUBLINK, pgparse.SubLinkType_ANY_SUBLINK:
+	case pgparse.SubLinkType_EXPR_SUBLINK:
+		return hasOneRow(n.Subselect.GetSelectStmt()) && !hasPartial(pgparse.Unwrap(n.Subselect))
+	case pgparse.SubLinkType_EXISTS_SUBLINK, pgparse.SubLinkType_ANY_SUBLINK, pgparse.SubLinkType_ALL_SUBLINK,
+		pgparse.SubLinkType_ARRAY_SUBLINK:
 		return !hasPartial(pgparse.Unwrap(n.Subselect))
 	}
 	return false
+}
+
+// totalAggregates fail for no values. Sums and averages overflow.
+var totalAggregates = map[string]bool{"count": true, "min": true, "max": true, "bool_and": true, "bool_or": true, "every": true}
+
+// hasOneRow reports whether a scalar subquery cannot fail by returning more rows
+// than one.
+func hasOneRow(n *pgparse.SelectStmt) bool {
+	if limit := n.GetLimitCount().GetAConst().GetIval(); limit != nil {
+		return limit.Ival <= 1
+	}
+	if n == nil || len(n.GroupClause) > 0 || len(n.TargetList) != 1 || n.Op != pgparse.SetOperation_SETOP_NONE {
+		return false
+	}
+	call := n.TargetList[0].GetResTarget().GetVal().GetFuncCall()
+	return call != nil && call.Over == nil && totalAggregates[dotted(call.Funcname)]
 }
 
 // hasPartial reports whether an expression anywhere in a query is partial.
@@ -164,4 +184,88 @@ func (c *columns) declare(name string) {
 		c.declared = make(map[string]bool)
 	}
 	c.declared[name] = true
+}
+
+// A danger says which guards an expression may be evaluated before.
+type danger uint8
+
+const (
+	harmless danger = iota // it is total
+	partial                // before a weak guard
+	cheap                  // before any guard: the planner may find it no dearer
+)
+
+// dangerOf classifies a condition. The planner runs the conditions on a table in
+// the order of their cost, and an equality with a parameter, a strong guard, may
+// come last among those of equal cost. No function of PostgreSQL costs less
+// than the operator of an equality.
+func dangerOf(node any) danger {
+	switch {
+	case isTotal(node):
+		return harmless
+	case leastCost(node) > 1:
+		return partial
+	}
+	return cheap
+}
+
+// leastCost returns a lower bound on what evaluating an expression costs, in
+// operators, whatever the planner folds, inlines or takes for the same type.
+func leastCost(node any) int {
+	c := columnsOf(node)
+	if !c.any() {
+		return 0
+	}
+	sum, least := 0, -1
+	pgparse.Children(node, func(child any) {
+		if c := columnsOf(child); !c.any() {
+			return
+		}
+		cost := leastCost(child)
+		sum += cost
+		if least < 0 || cost < least {
+			least = cost
+		}
+	})
+	switch n := node.(type) {
+	case *pgparse.FuncCall:
+		if builtin.IsFunction(strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")) {
+			sum++
+		}
+	case *pgparse.A_Expr:
+		if n.Kind != pgparse.A_Expr_Kind_AEXPR_OP || len(n.Name) != 1 {
+			return max(least, 0)
+		}
+		if name := n.Name[0].GetString_().GetSval(); name != "=" && name != "<>" && name != "!=" || !mayVanish(n) {
+			sum++
+		}
+	case *pgparse.BoolExpr, *pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
+		*pgparse.RowExpr, *pgparse.A_ArrayExpr, *pgparse.List:
+		return max(least, 0)
+	}
+	return sum
+}
+
+// mayVanish reports whether an equality may be one of a boolean with a constant,
+// which the planner replaces by the boolean alone.
+func mayVanish(n *pgparse.A_Expr) bool {
+	left, right := pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)
+	if columnsOf(left).any() && columnsOf(right).any() {
+		return false
+	}
+	for _, side := range []any{left, right} {
+		switch side := side.(type) {
+		case *pgparse.TypeCast:
+			name := side.TypeName.GetNames()
+			if len(name) > 0 && name[len(name)-1].GetString_().GetSval() != "bool" && columnsOf(side).any() {
+				return false
+			}
+		case *pgparse.A_Expr:
+			switch side.Name[len(side.Name)-1].GetString_().GetSval() {
+			case "+", "-", "*", "/", "%", "^", "||", "->", "->>", "#>", "#>>":
+				return false
+			}
+		}
+	}
+	return true
 }

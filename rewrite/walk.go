@@ -35,6 +35,12 @@ func (r *rewriter) walk(node any, visible *ctes) {
 			r.refuse(Error{Code: CodeFunction, Message: why, Hint: hint}, n.Location)
 			return
 		}
+	case *pgparse.SubLink:
+		// IN may become a join, and what the subquery computes its condition.
+		if query := n.Subselect.GetSelectStmt(); n.SubLinkType == pgparse.SubLinkType_ANY_SUBLINK && !r.empty &&
+			r.weakest(query, visible).runsAfter(dangerOfTargets(query)) {
+			r.fence(query)
+		}
 	case *pgparse.ColumnRef:
 		if isSystemColumn(n) {
 			r.qualifySystemColumn(n)
@@ -48,7 +54,7 @@ func (r *rewriter) walk(node any, visible *ctes) {
 		*pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest, *pgparse.TypeCast, *pgparse.TypeName,
 		*pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
 		*pgparse.A_ArrayExpr, *pgparse.A_Indirection, *pgparse.A_Indices, *pgparse.RowExpr,
-		*pgparse.SubLink, *pgparse.SQLValueFunction, *pgparse.CollateClause, *pgparse.NamedArgExpr,
+		*pgparse.SQLValueFunction, *pgparse.CollateClause, *pgparse.NamedArgExpr,
 		*pgparse.GroupingFunc, *pgparse.GroupingSet, *pgparse.WindowDef, *pgparse.SortBy,
 		*pgparse.ResTarget, *pgparse.SetToDefault, *pgparse.List, *pgparse.Alias,
 		*pgparse.String, *pgparse.Integer, *pgparse.Float, *pgparse.Boolean, *pgparse.BitString,

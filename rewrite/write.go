@@ -32,9 +32,12 @@ func (r *rewriter) update(n *pgparse.UpdateStmt, visible *ctes, top bool) {
 	}
 	r.qualify(n.Relation, t)
 	defer r.enter(n.FromClause, n.Relation, visible)()
+	endWhere := r.restrict(t, guard, n.WhereClause)
+	r.protect(n.FromClause, n.WhereClause, nil, r.targetSource(n.Relation, t), visible)
 	r.walkAll(n.TargetList, visible)
 	r.walkAll(n.FromClause, visible)
-	r.restrict(t.last, guard, n.WhereClause, visible)
+	r.walkOne(n.WhereClause, visible)
+	endWhere()
 	r.returned(t, r.assigned(t.Table, n.TargetList), n.ReturningList, visible, top)
 }
 
@@ -47,8 +50,11 @@ func (r *rewriter) delete(n *pgparse.DeleteStmt, visible *ctes, top bool) {
 	}
 	r.qualify(n.Relation, t)
 	defer r.enter(n.UsingClause, n.Relation, visible)()
+	endWhere := r.restrict(t, guard, n.WhereClause)
+	r.protect(n.UsingClause, n.WhereClause, nil, r.targetSource(n.Relation, t), visible)
 	r.walkAll(n.UsingClause, visible)
-	r.restrict(t.last, guard, n.WhereClause, visible)
+	r.walkOne(n.WhereClause, visible)
+	endWhere()
 	r.returned(t, nil, n.ReturningList, visible, top)
 }
 
@@ -65,23 +71,32 @@ func (r *rewriter) walkAll(list []*pgparse.Node, visible *ctes) {
 }
 
 // restrict puts the guard of a target before the user's condition, both in
-// parentheses, or makes it the condition.
-func (r *rewriter) restrict(from int, guard string, condition *pgparse.Node, visible *ctes) {
+// parentheses, or makes it the condition. It returns what is to be done once the
+// condition and all before it is walked.
+func (r *rewriter) restrict(t *relation, guard string, condition *pgparse.Node) (end func()) {
 	if guard == "" {
-		r.walkOne(condition, visible)
-		return
+		return func() {}
 	}
 	if condition == nil {
-		r.edits.suffix(r.end(r.find(from, pgparse.Token_RETURNING)-1), " WHERE "+guard)
-		return
+		return func() {
+			r.edits.suffix(r.end(r.find(t.last, pgparse.Token_RETURNING)-1), " WHERE "+guard)
+		}
 	}
-	where := r.find(from, pgparse.Token_WHERE)
+	where := r.find(t.last, pgparse.Token_WHERE)
 	if where+1 >= len(r.tokens) {
-		return // the certificate refuses what is left
+		return func() {} // the certificate refuses what is left
 	}
 	r.edits.prefix(r.start(where+1), "("+guard+") AND (")
-	r.walkOne(condition, visible)
-	r.edits.suffix(r.end(r.find(where+1, pgparse.Token_RETURNING)-1), ")")
+	return func() {
+		r.edits.suffix(r.end(r.find(where+1, pgparse.Token_RETURNING)-1), ")")
+	}
+}
+
+// targetSource is the target of an UPDATE or DELETE as a source of rows.
+func (r *rewriter) targetSource(rv *pgparse.RangeVar, t *relation) *rowSource {
+	s := r.tableSource(rv, t.Table)
+	s.target = true
+	return s
 }
 
 // assigned returns the scopings whose column a SET list assigns.
@@ -105,9 +120,10 @@ func names(list []*pgparse.Node, column string) bool {
 	return false
 }
 
-// returned rewrites a RETURNING list and makes the statement fail when a row that it wrote does not satisfy
-// the predicates of the scopings. The check is computed for each row as it is
-// returned, with the values that triggers and defaults gave it:
+// returned rewrites a RETURNING list, and makes the statement fail when a row
+// that it wrote does not satisfy the predicates of the scopings. The check is
+// computed for each row as it is returned, with the values that triggers and
+// defaults gave it:
 //
 //	RETURNING id, CASE WHEN post.site_id = $2::bigint THEN NULL ELSE ('scoped-pgx:…' || post.ctid::text)::int END
 //

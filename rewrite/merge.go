@@ -1,0 +1,330 @@
+package rewrite
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+// merge rewrites a MERGE. The guard of its target joins the user's condition, so
+// that another scope's row is not matched, as where it does not exist:
+//
+//	ON t.id = s.id   becomes   ON (t.site_id = $1::bigint) AND (t.id = s.id)
+//
+// Its actions are filled and checked one by one.
+func (r *rewriter) merge(n *pgparse.MergeStmt, visible *ctes) {
+	visible = r.with(n.WithClause, visible)
+	t, guard := r.target(n.Relation, "merge")
+	if t == nil {
+		return
+	}
+	r.qualify(n.Relation, t)
+	defer r.enter([]*pgparse.Node{n.SourceRelation}, n.Relation, visible)()
+	r.walkOne(n.SourceRelation, visible)
+
+	on := r.lastOn(t.last)
+	when := r.findOutsideCase(on+1, pgparse.Token_WHEN)
+	if when >= len(r.tokens) {
+		return // the certificate refuses what is left
+	}
+	if guard != "" {
+		r.edits.prefix(r.start(on+1), "("+guard+") AND (")
+	}
+	r.walkOne(n.JoinCondition, visible)
+	if guard != "" {
+		r.edits.suffix(r.end(when-1), ")")
+	}
+	for i, node := range n.MergeWhenClauses {
+		w := &mergeWhen{MergeWhenClause: node.GetMergeWhenClause(), when: when}
+		w.then = r.findOutsideCase(when+1, pgparse.Token_THEN)
+		when = r.findOutsideCase(w.then+1, pgparse.Token_WHEN)
+		w.behind = when
+		if w.then+1 >= len(r.tokens) {
+			return
+		}
+		check := r.mergeCheck(w, t)
+		if check != "" && w.Condition == nil {
+			// The condition that it is given would hide PostgreSQL's own error.
+			for _, later := range n.MergeWhenClauses[i+1:] {
+				if later.GetMergeWhenClause().GetMatched() == w.Matched {
+					r.refuseConstruct(int32(r.start(when)), "a WHEN clause that is never reached", "give the one before it a condition")
+				}
+			}
+		}
+		r.restrictAction(w, check, visible)
+		r.walkAll(w.TargetList, visible)
+		r.walkAll(w.Values, visible)
+	}
+}
+
+// A mergeWhen is one WHEN clause and its tokens.
+type mergeWhen struct {
+	*pgparse.MergeWhenClause
+	when, then int // the keywords; the action's is behind THEN
+	behind     int // the next WHEN, or the end of the statement
+}
+
+// lastOn finds the ON of a MERGE from the token behind its target. The joins of
+// its source have theirs before it, and none can follow outside brackets.
+func (r *rewriter) lastOn(i int) int {
+	last := len(r.tokens)
+	for i = r.find(i, pgparse.Token_ON); r.token(i) == pgparse.Token_ON; i = r.find(i+1, pgparse.Token_ON) {
+		last = i
+	}
+	return last
+}
+
+// findOutsideCase is find, for a keyword that CASE has too.
+func (r *rewriter) findOutsideCase(i int, wanted pgparse.Token) int {
+	for depth := 0; ; i++ {
+		i = r.find(i, pgparse.Token_CASE, pgparse.Token_END_P, wanted)
+		switch r.token(i) {
+		case pgparse.Token_CASE:
+			depth++
+		case pgparse.Token_END_P:
+			depth--
+		case wanted:
+			if depth == 0 {
+				return i
+			}
+		default:
+			return i
+		}
+	}
+}
+
+// restrictAction makes the statement fail where an action is about to write a
+// row that the check does not pass. MERGE has no RETURNING, so the check is the
+// last part of the action's condition, where the expressions of the action mean
+// the same and keep their own place, and so their types:
+//
+//	WHEN NOT MATCHED AND s.x > 0 THEN INSERT (site_id) VALUES (s.y)
+//
+// becomes
+//
+//	WHEN NOT MATCHED AND CASE WHEN (s.x > 0) THEN CASE WHEN (s.y)::bigint = $1::bigint THEN true
+//	ELSE (SELECT 'scoped-pgx:…')::bool END END THEN INSERT (site_id) VALUES (s.y)
+//
+// The subquery keeps the planner from computing the cast beforehand, which would
+// fail the statement although no row comes to this action.
+func (r *rewriter) restrictAction(w *mergeWhen, check string, visible *ctes) {
+	if check != "" && w.Condition == nil {
+		r.edits.suffix(r.end(w.then-1), " AND "+check)
+		return
+	}
+	and := r.find(w.when, pgparse.Token_AND)
+	if check != "" {
+		r.edits.prefix(r.start(and+1), "CASE WHEN (")
+	}
+	r.walkOne(w.Condition, visible)
+	if check != "" {
+		r.edits.suffix(r.end(w.then-1), ") THEN "+check+" END")
+	}
+}
+
+// mergeCheck returns the check of an action, or nothing where it needs none, and
+// fills in what an INSERT does not name.
+func (r *rewriter) mergeCheck(w *mergeWhen, t *relation) string {
+	var checked []policy.Scoping
+	var values []tokenRange
+	switch w.CommandType {
+	case pgparse.CmdType_CMD_INSERT:
+		insert := &pgparse.InsertStmt{Cols: w.TargetList}
+		if len(w.Values) > 0 {
+			insert.SelectStmt = w.Values[0] // it is not DEFAULT VALUES
+		}
+		var filled []policy.Scoping
+		filled, checked = r.divide(insert, t)
+		r.fillAction(w, filled)
+		if len(w.Values) > 0 {
+			values = r.items(r.find(w.then+1, pgparse.Token_VALUES) + 1)
+		}
+	case pgparse.CmdType_CMD_UPDATE:
+		checked = r.assigned(t.Table, w.TargetList)
+		values = r.assignments(w)
+	}
+	var predicates []string
+	for _, s := range checked {
+		if r.shape.Presence(s.Dimension) == All {
+			continue
+		}
+		i, value := r.written(w, s, t)
+		if value == nil {
+			return ""
+		}
+		if i >= len(values) || values[i].behind > len(r.tokens) {
+			r.refuseConstruct(t.location, "an assignment whose value cannot be found", "assign the column "+s.Column+" by itself")
+			return ""
+		}
+		predicates = append(predicates, r.valuePredicate(s, value, r.text[r.start(values[i].first):r.end(values[i].behind-1)]))
+	}
+	if len(predicates) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("CASE WHEN %s THEN true ELSE (SELECT 'scoped-pgx:%s:(new)')::bool END",
+		strings.Join(predicates, " AND "), strings.ReplaceAll(t.Schema+"."+t.Name, "'", "''"))
+}
+
+// fillAction appends columns to the column list of an INSERT, and their values.
+func (r *rewriter) fillAction(w *mergeWhen, filled []policy.Scoping) {
+	if len(filled) == 0 {
+		return
+	}
+	var columns, values []string
+	for _, s := range filled {
+		columns = append(columns, pgparse.QuoteIdentifier(s.Column))
+		values = append(values, r.value(s.Dimension))
+	}
+	column, value := strings.Join(columns, ", "), strings.Join(values, ", ")
+	behind := w.then + 2 // INSERT
+	if len(w.Values) == 0 {
+		r.edits.replace(r.start(behind), r.end(behind+1), fmt.Sprintf("(%s) VALUES (%s)", column, value))
+		return
+	}
+	row := r.closing(r.find(behind, pgparse.Token_VALUES) + 1)
+	if row >= len(r.tokens) {
+		return // the certificate refuses what is left
+	}
+	r.edits.suffix(r.end(r.closing(behind)-1), ", "+column)
+	r.edits.suffix(r.end(row-1), ", "+value)
+}
+
+// written returns the place of a scoping's column in the list of an action and
+// the value that it is given, or nil, having refused, where there is none that
+// can be checked.
+func (r *rewriter) written(w *mergeWhen, s policy.Scoping, t *relation) (int, *pgparse.Node) {
+	i := 0
+	for i < len(w.TargetList) && w.TargetList[i].GetResTarget().GetName() != s.Column {
+		i++
+	}
+	at := int32(r.start(w.then + 1))
+	if i == len(w.TargetList) {
+		message, hint := fmt.Sprintf("an INSERT of a MERGE that names no %s, whose value has to be checked: table %s", s.Column, t.Name),
+			fmt.Sprintf("name the column %s and its value", s.Column)
+		if i == 0 {
+			hint = "name the columns: INSERT (" + s.Column + ", …) VALUES …"
+		}
+		r.refuseConstruct(at, message, hint)
+		return i, nil
+	}
+	target := w.TargetList[i].GetResTarget()
+	value := target.Val
+	if w.CommandType == pgparse.CmdType_CMD_INSERT {
+		value = nil
+		if i < len(w.Values) {
+			value = w.Values[i]
+		}
+	}
+	if multi := value.GetMultiAssignRef(); multi != nil {
+		value = nil
+		if args := multi.Source.GetRowExpr().GetArgs(); int(multi.Colno) <= len(args) {
+			value = args[multi.Colno-1]
+		}
+	}
+	if l := leftmost(pgparse.Unwrap(value)); l >= 0 {
+		at = l
+	}
+	switch {
+	case value == nil || len(target.Indirection) > 0:
+		r.refuseConstruct(at, fmt.Sprintf("a MERGE that gives %s a value that cannot be checked: table %s", s.Column, t.Name),
+			fmt.Sprintf("assign the column by itself: %s = value", s.Column))
+	case value.GetSetToDefault() != nil && w.CommandType == pgparse.CmdType_CMD_INSERT && s.Path == nil:
+		r.refuseConstruct(at, fmt.Sprintf("the DEFAULT of %s in a MERGE, which is not known: table %s", s.Column, t.Name),
+			"leave the column out and it is filled from the scope, or write its value")
+	case value.GetSetToDefault() != nil:
+		r.refuseConstruct(at, fmt.Sprintf("the DEFAULT of %s in a MERGE, which is not known: table %s", s.Column, t.Name),
+			"write its value")
+	case !repeatable(pgparse.Unwrap(value)):
+		r.refuseConstruct(at, fmt.Sprintf("the value of %s in a MERGE, which has to be checked, calls a function or is a subquery: table %s", s.Column, t.Name),
+			"compute it in the source: USING (SELECT …, value AS x FROM …) AS s …, and write s.x")
+	default:
+		return i, value
+	}
+	return i, nil
+}
+
+// repeatable reports whether an expression has the same value each time that it
+// is computed for one row, and may therefore stand in a check and in an action.
+func repeatable(node any) bool {
+	switch n := node.(type) {
+	case *pgparse.ColumnRef, *pgparse.A_Const, *pgparse.ParamRef, *pgparse.TypeCast, *pgparse.TypeName,
+		*pgparse.A_Expr, *pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest,
+		*pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
+		*pgparse.A_Indirection, *pgparse.A_Indices, *pgparse.A_ArrayExpr, *pgparse.CollateClause,
+		*pgparse.SQLValueFunction, *pgparse.List, *pgparse.String, *pgparse.Integer, *pgparse.Float, *pgparse.Boolean:
+		same := true
+		pgparse.Children(n, func(child any) { same = same && repeatable(child) })
+		return same
+	}
+	return false
+}
+
+// valuePredicate is predicate for a value that is to become the column's.
+//
+// The value is compared as what it will be once it is stored. A column of the
+// dimension is compared in the dimension's type. The type of a reference is not
+// known here, and that of the value may find two keys equal that are not, as
+// double precision does above 2⁵³; so whatever comes with a type of its own is
+// also compared as text. A literal and a parameter take on the key's type.
+func (r *rewriter) valuePredicate(s policy.Scoping, value *pgparse.Node, text string) string {
+	if s.Path == nil {
+		text = fmt.Sprintf("(%s)::%s", text, s.Dimension.Type)
+		if r.shape.Presence(s.Dimension) == Many {
+			return fmt.Sprintf("%s = ANY(%s)", text, r.value(s.Dimension))
+		}
+		return text + " = " + r.value(s.Dimension)
+	}
+	row := r.alias()
+	key := row + "." + pgparse.QuoteIdentifier(s.Path.Key)
+	left, right := "("+text+")", key
+	if value.GetAConst() == nil && value.GetParamRef() == nil {
+		left, right = fmt.Sprintf("((%s), (%s)::text)", text, text), key+", "+key+"::text"
+	}
+	return fmt.Sprintf("%s IN (SELECT %s FROM %s AS %s WHERE %s)",
+		left, right, qualified(s.Path.Target), row, r.predicate(*s.Path.Via, row))
+}
+
+// A tokenRange is the tokens of one item of a list.
+type tokenRange struct{ first, behind int }
+
+// items returns what stands between the commas of the brackets at index open.
+func (r *rewriter) items(open int) []tokenRange {
+	return r.list(open+1, r.closing(open))
+}
+
+// list returns what stands between the commas from index i to behind.
+func (r *rewriter) list(i, behind int) []tokenRange {
+	var items []tokenRange
+	for i < behind {
+		comma := min(r.find(i, pgparse.Token_ASCII_44), behind)
+		items = append(items, tokenRange{i, comma})
+		i = comma + 1
+	}
+	return items
+}
+
+// assignments returns the values of an UPDATE's SET list, one for each column.
+// Those that no expression of their own gives are empty.
+func (r *rewriter) assignments(w *mergeWhen) []tokenRange {
+	var values []tokenRange
+	for _, item := range r.list(w.then+3, w.behind) { // behind UPDATE SET
+		equals := r.find(item.first, pgparse.Token_ASCII_61)
+		source := tokenRange{equals + 1, item.behind}
+		if r.token(item.first) != pgparse.Token_ASCII_40 {
+			values = append(values, source)
+			continue
+		}
+		columns := len(r.items(item.first))
+		if r.token(source.first) == pgparse.Token_ROW {
+			source.first++
+		}
+		row := r.items(source.first)
+		if len(row) != columns {
+			row = make([]tokenRange, columns)
+		}
+		values = append(values, row...)
+	}
+	return values
+}
