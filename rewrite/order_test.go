@@ -1,0 +1,123 @@
+package rewrite_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scoped-pgx/scoped/internal/pgtest"
+	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite"
+)
+
+// poisoned holds 49 sites beside site 1, none of whose texts is a number or the
+// name of a table: whatever evaluates a condition on their rows fails.
+const poisoned = `
+CREATE TABLE site (id bigint PRIMARY KEY);
+CREATE TABLE post (id bigint PRIMARY KEY, site_id bigint, title text);
+CREATE TABLE comment (id bigint PRIMARY KEY, post_id bigint, body text);
+INSERT INTO site SELECT generate_series(1, 50);
+INSERT INTO post SELECT g, g % 50 + 1, CASE WHEN g % 50 + 1 = 1 THEN 'post' ELSE 'secret' || g END FROM generate_series(1, 2000) g;
+INSERT INTO comment SELECT g, g % 2000 + 1, CASE WHEN (g % 2000 + 1) % 50 + 1 = 1 THEN g::text ELSE 'secret' || g END FROM generate_series(1, 10000) g;
+CREATE INDEX ON comment (post_id);
+CREATE INDEX ON post (site_id);
+ANALYZE`
+
+const poisonedPolicy = `
+version: 1
+dimensions: {site: {type: bigint}}
+tables: {site: {shared: read}, post: {site: site_id}, comment: {site: post_id -> post}}`
+
+var conditionsThatFailOnPoison = []string{
+	"SELECT count(*) FROM comment WHERE body::int > 0",
+	"SELECT count(*) FROM post WHERE has_table_privilege(title,'select') OR true",
+	"SELECT count(*) FROM post WHERE has_table_privilege(title,'select') IS NOT NULL AND title<>'post'",
+	"SELECT count(*) FROM (SELECT body FROM comment) s WHERE s.body::int > 0",
+	"SELECT count(*) FROM (SELECT body::int AS n FROM comment) s WHERE s.n > 0",
+	"SELECT count(*) FROM (SELECT body::int AS n, count(*) FROM comment GROUP BY 1) s WHERE s.n > 0",
+	"WITH s AS (SELECT body FROM comment) SELECT count(*) FROM s WHERE s.body::int > 0",
+	"SELECT count(*) FROM site WHERE id IN (SELECT body::int FROM comment)",
+	"SELECT count(*) FROM post p JOIN comment c ON c.post_id = p.id AND c.body::int > 3",
+	"SELECT count(*) FROM site s LEFT JOIN comment c ON c.id = s.id AND c.body::int > 3 WHERE c.body::int IS NULL OR c.body::int > 0",
+	"SELECT count(*) FROM comment c, LATERAL (SELECT c.body::int AS n) x WHERE n > 0",
+	"SELECT count(*) FROM comment c, LATERAL (SELECT c.body::int AS n) x WHERE x.n > 0",
+	"SELECT count(*) FROM site s JOIN LATERAL (SELECT c.body::int AS n FROM comment c WHERE c.id = s.id) x ON x.n > 0",
+	"SELECT count(*) FROM comment c, generate_series(1, c.body::int % 3) g",
+	"SELECT count(*) FROM comment c WHERE EXISTS (SELECT FROM site s WHERE s.id = c.body::int)",
+	"SELECT count(*) FROM site s WHERE EXISTS (SELECT FROM comment c WHERE s.id = c.body::int)",
+	"SELECT count(*) FROM site s WHERE NOT EXISTS (SELECT FROM comment WHERE id = s.id AND body::int = 4)",
+	"SELECT body FROM comment GROUP BY body HAVING body::int > 9000",
+	"SELECT count(*) FROM (SELECT body FROM comment UNION ALL SELECT body FROM comment) s WHERE s.body::int > 0",
+	"SELECT count(*) FROM (SELECT body FROM comment UNION SELECT body FROM comment) s WHERE s.body::int > 0",
+	"SELECT count(*) FROM comment WHERE CASE WHEN id > 0 THEN body::int END > 0",
+	"SELECT max(body::int) FROM comment",
+	"SELECT count(*) FILTER (WHERE body::int > 0) FROM comment",
+	"SELECT DISTINCT ON (body::int) id FROM comment ORDER BY body::int LIMIT 1",
+	"SELECT id FROM comment ORDER BY body::int LIMIT 1",
+	"SELECT count(*) FROM comment a JOIN comment b ON a.body::int = b.id",
+	"SELECT count(*) FROM comment a NATURAL JOIN comment b WHERE body::int > 0",
+	"SELECT count(*) FROM (comment c JOIN post p ON p.id = c.post_id) AS j(a,b,body,d,e,f) WHERE body::int > 0",
+	"UPDATE comment SET body = body WHERE body::int > 100000",
+	"DELETE FROM comment WHERE body::int > 100000",
+	"UPDATE comment SET body = (body::int + 1)::text WHERE id < 0",
+	"DELETE FROM comment c USING post p WHERE p.id = c.post_id AND c.body::int > 100000",
+	"SELECT count(*) FROM comment WHERE body LIKE 'secret\\'",
+	"SELECT count(*) FROM comment c WHERE (SELECT c.body::int) > 0",
+	"SELECT count(*) FROM comment c WHERE c.id = ANY (ARRAY(SELECT c.body::int))",
+	"SELECT count(*) FROM comment c WHERE c.id IN (SELECT s.id FROM site s WHERE s.id = c.body::int)",
+	"SELECT count(*) FROM (SELECT c.*, row_number() OVER (PARTITION BY post_id ORDER BY id) rn FROM comment c) x WHERE x.rn = 1 AND x.body::int > 0",
+	"SELECT count(*) FROM (SELECT * FROM (SELECT * FROM comment) a) b WHERE b.body::int > 0",
+	"SELECT count(*) FROM site s JOIN (SELECT c.id, c.body::int AS n FROM comment c) x USING (id) WHERE n > 0",
+	"SELECT count(*) FROM site s LEFT JOIN (SELECT c.id, c.body::int AS n FROM comment c) x USING (id)",
+}
+
+// TestOrderOfEvaluation runs conditions that fail on other sites' rows, under
+// several plans, with one value and with several. None may fail.
+func TestOrderOfEvaluation(t *testing.T) {
+	ctx := context.Background()
+	p, err := policy.Parse("policy.yaml", []byte(poisonedPolicy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, pgtest.DSN(t, poisoned))
+	site := p.Dimension("site")
+	scopes := map[string]struct {
+		shape rewrite.Shape
+		value any
+	}{
+		"one":  {rewrite.Shape(0).With(site, rewrite.One), int64(1)},
+		"many": {rewrite.Shape(0).With(site, rewrite.Many), []int64{1, 51}},
+	}
+	ungated := "SELECT count(*) FROM (comment c JOIN (SELECT) AS s ON c.post_id IN (SELECT id FROM post WHERE site_id = 1)) WHERE c.body::int > 0"
+	if _, err := conn.Exec(ctx, ungated); err == nil {
+		t.Error("the poison does not show where there is no gate")
+	}
+	for _, setting := range []string{"enable_hashjoin = on", "enable_hashjoin = off", "enable_nestloop = off", "enable_seqscan = off", "plan_cache_mode = force_generic_plan"} {
+		tx, err := conn.Begin(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(ctx, "SET LOCAL "+setting); err != nil {
+			t.Fatal(err)
+		}
+		for _, sql := range conditionsThatFailOnPoison {
+			for name, scope := range scopes {
+				r, err := rewrite.New(sql, p, scope.shape)
+				if err != nil {
+					t.Fatalf("%s: %v", sql, err)
+				}
+				err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+					_, err := tx.Exec(ctx, r.SQL, scope.value)
+					return err
+				})
+				if err != nil {
+					t.Errorf("%s, %s: %s\n%v", setting, name, r.SQL, err)
+				}
+			}
+		}
+		if err := tx.Rollback(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
