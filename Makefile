@@ -6,7 +6,7 @@ define each
 @for module in $(MODULES); do echo "== $$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 endef
 
-.PHONY: help demo test test-pg18 format vet staticcheck postgres
+.PHONY: help demo test test-pg18 isolation format vet staticcheck postgres
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,6 +22,9 @@ test-pg18: ## run the tests that need a server against PostgreSQL 18 (needs npm)
 	packages=$$(go list -f '{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}:{{.ImportPath}}' ./... | sed -n 's,.*/internal/pgtest .*:,,p') && \
 	echo "== $$($$bin/postgres --version): go test -race -count=1" $$packages && \
 	SCOPED_TEST_BINDIR=$$bin go test -race -count=1 $$packages
+
+isolation: postgres ## run STATEMENTS generated statements of SEED through the isolation oracle
+	@go run ./internal/isolation/cmd/isolation -statements $(or $(STATEMENTS),3000) -seed $(or $(SEED),1) $(ISOLATION)
 
 format: ## list the files that gofmt would change
 	@echo "== gofmt -l ."; files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; }

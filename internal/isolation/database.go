@@ -1,0 +1,222 @@
+package isolation
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// settings are sets of planner settings under which one statement gets different plans.
+var settings = []string{
+	"",
+	"SET enable_hashjoin = off; SET enable_hashagg = off; SET enable_seqscan = off",
+	"SET enable_nestloop = off; SET enable_mergejoin = off; SET enable_sort = off",
+	"SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_indexscan = off; SET enable_bitmapscan = off; SET from_collapse_limit = 1; SET join_collapse_limit = 1",
+}
+
+// timeout bounds one statement. What runs longer is set aside.
+const timeout = "3s"
+
+// An arm is one connection on which statements are run, each in a transaction of
+// its own that is rolled back.
+type arm struct {
+	conn  *pgconn.PgConn
+	state string // the query that summarizes every table
+	reset string
+	role  bool // statements are run under tenantRole
+}
+
+// connect opens an arm with planner settings, and further commands.
+func connect(ctx context.Context, dsn string, s Scope, settings ...string) (*arm, error) {
+	conn, err := pgconn.Connect(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	setup := "SET statement_timeout = '" + timeout + "'; SET lock_timeout = '2s'"
+	for _, s := range settings {
+		if s != "" {
+			setup += "; " + s
+		}
+	}
+	if _, err := conn.Exec(ctx, setup).ReadAll(); err != nil {
+		conn.Close(ctx)
+		return nil, err
+	}
+	return &arm{conn: conn, state: stateSQL(s), reset: resetSQL()}, nil
+}
+
+func (a *arm) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	a.conn.Close(ctx)
+}
+
+// A field is what a column of a result is called, and its type where that is a
+// built-in one.
+type field struct {
+	name string
+	typ  uint32
+}
+
+// A sum is a multiset of rows: how many there are, and the sum of their hashes.
+type sum struct{ count, hash string }
+
+func (s sum) isEmpty() bool { return s.count == "0" }
+
+// An outcome is what a statement did.
+type outcome struct {
+	fields  []field
+	rows    []string // in the order in which they came
+	tag     string
+	code    string // the SQLSTATE of its failure
+	message string
+	rule    string // the constraint that failed
+	// What every table holds afterwards, by name: the rows of the scope, and the others.
+	visible, hidden map[string]sum
+}
+
+func (o *outcome) failed() bool { return o.code != "" }
+
+// read runs a statement that writes nothing.
+func (a *arm) read(ctx context.Context, sql string, args [][]byte) (*outcome, error) {
+	o := &outcome{}
+	result := a.conn.ExecParams(ctx, sql, args, nil, nil, nil)
+	for _, f := range result.FieldDescriptions() {
+		typ := f.DataTypeOID
+		if typ >= 16384 { // a row type, which each database numbers anew
+			typ = 0
+		}
+		o.fields = append(o.fields, field{f.Name, typ})
+	}
+	var b strings.Builder
+	for result.NextRow() {
+		b.Reset()
+		for i, v := range result.Values() {
+			if i > 0 {
+				b.WriteString(" | ")
+			}
+			if v == nil {
+				b.WriteString("NULL")
+			} else {
+				b.WriteString(strconv.Quote(string(v)))
+			}
+		}
+		o.rows = append(o.rows, b.String())
+	}
+	tag, err := result.Close()
+	o.tag = tag.String()
+	var pgErr *pgconn.PgError
+	switch {
+	case errors.As(err, &pgErr):
+		*o = outcome{code: pgErr.Code, message: pgErr.Message, rule: pgErr.ConstraintName}
+	case err != nil:
+		return nil, err
+	}
+	return o, nil
+}
+
+// write runs a statement in a transaction that it rolls back, and notes what
+// the tables hold before the end.
+func (a *arm) write(ctx context.Context, sql string, args [][]byte) (*outcome, error) {
+	if _, err := a.conn.Exec(ctx, a.reset+"; BEGIN").ReadAll(); err != nil {
+		return nil, err
+	}
+	o, err := a.read(ctx, sql, args)
+	if err != nil {
+		return nil, err
+	}
+	end := "ROLLBACK"
+	if !o.failed() {
+		end = a.state + "; ROLLBACK"
+	}
+	if a.role {
+		end = "RESET ROLE; " + end // which the rollback undoes
+	}
+	results, err := a.conn.Exec(ctx, end).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	if !o.failed() {
+		o.visible, o.hidden = map[string]sum{}, map[string]sum{}
+		for _, row := range results[len(results)-2].Rows {
+			o.visible[string(row[0])] = sum{string(row[1]), string(row[2])}
+			o.hidden[string(row[0])] = sum{string(row[3]), string(row[4])}
+		}
+	}
+	return o, nil
+}
+
+// untouched returns what the tables hold.
+func (a *arm) untouched(ctx context.Context) (*outcome, error) {
+	return a.write(ctx, "SELECT", nil)
+}
+
+// sameRows reports whether two outcomes hold the same rows: as lists where the
+// statement decides their order, else as multisets.
+func sameRows(a, b []string, ordered bool) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	if ordered {
+		for i := range a {
+			if a[i] != b[i] {
+				return false
+			}
+		}
+		return true
+	}
+	counts := make(map[[32]byte]int, len(a))
+	for _, row := range a {
+		counts[sha256.Sum256([]byte(row))]++
+	}
+	for _, row := range b {
+		key := sha256.Sum256([]byte(row))
+		if counts[key] == 0 {
+			return false
+		}
+		counts[key]--
+	}
+	return true
+}
+
+// differs says in what b differs from a, or returns nothing.
+func (a *outcome) differs(b *outcome, ordered bool) string {
+	switch {
+	case a.code != b.code:
+		return fmt.Sprintf("SQLSTATE %q and %q", a.code+" "+a.message, b.code+" "+b.message)
+	case a.failed():
+		return ""
+	case len(a.fields) != len(b.fields):
+		return fmt.Sprintf("%d columns and %d", len(a.fields), len(b.fields))
+	case a.tag != b.tag:
+		return fmt.Sprintf("command tag %q and %q", a.tag, b.tag)
+	case !sameRows(a.rows, b.rows, ordered):
+		return fmt.Sprintf("rows %s and %s", some(a.rows), some(b.rows))
+	case !maps.Equal(a.visible, b.visible):
+		for table, s := range a.visible {
+			if b.visible[table] != s {
+				return fmt.Sprintf("table %s afterwards: %s rows and %s", table, s.count, b.visible[table].count)
+			}
+		}
+	}
+	for i, f := range a.fields {
+		if f != b.fields[i] {
+			return fmt.Sprintf("column %d: %v and %v", i+1, f, b.fields[i])
+		}
+	}
+	return ""
+}
+
+func some(rows []string) string {
+	if len(rows) > 8 {
+		return fmt.Sprintf("%q… (%d)", rows[:8], len(rows))
+	}
+	return fmt.Sprintf("%q", rows)
+}

@@ -1,0 +1,388 @@
+// Package isolation is the oracle of the guarantee: it runs the same statement
+// as it is on a database that holds only a tenant's rows, and rewritten on one
+// that holds everybody's, and compares what they return and what they leave
+// behind. The rows of others are poison: whatever is evaluated on one fails or
+// shows itself.
+//
+// A statement whose answer PostgreSQL leaves open, such as LIMIT without ORDER
+// BY, is told by a second copy of the tenant's database that is laid out
+// differently, and set aside.
+package isolation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite"
+)
+
+// A Verdict says what became of a statement.
+type Verdict string
+
+const (
+	Same         Verdict = "same"         // both answers agree
+	Violation    Verdict = "violation"    // the statement would leave the scope, and failed for that
+	SideChannel  Verdict = "side channel" // a foreign key told of a row of others, as is documented
+	Undetermined Verdict = "undetermined" // PostgreSQL leaves the answer open
+	Timeout      Verdict = "timeout"      // it ran too long somewhere
+	Rejected     Verdict = "rejected"     // the server does not accept it as it is
+	Refused      Verdict = "refused"      // the rewriter does not accept it
+	Order        Verdict = "order"        // a condition was evaluated on another's row and failed
+	Different    Verdict = "different"    // anything else
+)
+
+// Gated says that the rewriter keeps conditions from being evaluated on rows of
+// others. Where it is false, statements of that verdict are expected and counted.
+const Gated = false
+
+// A Result is what was found of one statement.
+type Result struct {
+	Verdict Verdict
+	Detail  string // the reason of a refusal or rejection, or the difference
+	Failed  bool   // both arms failed alike
+	Rows    int    // in the answer
+
+	// Security is how row-level security differs from the tenant's own
+	// database, where it was asked and does.
+	Security string
+}
+
+// An Oracle holds the databases. It runs one statement at a time.
+type Oracle struct {
+	scope   Scope
+	policy  *policy.Policy
+	shape   rewrite.Shape
+	own     []*arm // the tenant's own database, in several layouts and settings
+	full    []*arm // everybody's database, in several settings
+	secured *arm   // everybody's database under row-level security, or nil
+	hidden  map[string]sum
+}
+
+// A CreateDatabase makes a database of scripts and returns its URL.
+type CreateDatabase func(ctx context.Context, scripts ...string) (string, error)
+
+// layouts are the orders in which the rows of the tenant's databases were written.
+var layouts = []string{"", "md5(t::text)", "md5(t::text || 1)"}
+
+// NewOracle creates the databases for a scope. Secured adds that of row-level security.
+func NewOracle(ctx context.Context, create CreateDatabase, s Scope, secured bool) (*Oracle, error) {
+	p, err := policy.Parse("policy.yaml", policyYAML)
+	if err != nil {
+		return nil, err
+	}
+	o := &Oracle{scope: s, policy: p, shape: s.shape(p)}
+	add := func(arms *[]*arm, dsn string, settings ...string) error {
+		a, err := connect(ctx, dsn, s, settings...)
+		if err == nil {
+			*arms = append(*arms, a)
+		}
+		return err
+	}
+	for i, order := range layouts {
+		scripts := []string{schemaSQL, ownSQL(s)}
+		if order != "" {
+			scripts = append(scripts, layoutSQL(order))
+		}
+		dsn, err := create(ctx, scripts...)
+		if err == nil {
+			err = add(&o.own, dsn, settings[i])
+		}
+		if err == nil && i > 0 {
+			err = add(&o.own, dsn, settings[(i+2)%len(settings)])
+		}
+		if err != nil {
+			o.Close()
+			return nil, err
+		}
+	}
+	dsn, err := create(ctx, schemaSQL)
+	for _, set := range settings {
+		if err == nil {
+			err = add(&o.full, dsn, set)
+		}
+	}
+	if err == nil && secured {
+		dsn, err = create(ctx, schemaSQL, securitySQL(s))
+		if err == nil {
+			o.secured, err = connect(ctx, dsn, s, "SET ROLE "+tenantRole)
+		}
+		if err == nil {
+			o.secured.role = true
+		}
+	}
+	var before *outcome
+	if err == nil {
+		before, err = o.full[0].untouched(ctx)
+	}
+	if err == nil {
+		o.hidden = before.hidden
+		err = o.compareCopies(ctx, before)
+	}
+	if err != nil {
+		o.Close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// compareCopies demands that the tenant's own databases hold what the full one
+// shows of the scope, and nothing else.
+func (o *Oracle) compareCopies(ctx context.Context, before *outcome) error {
+	for i, a := range o.own {
+		own, err := a.untouched(ctx)
+		if err != nil {
+			return err
+		}
+		for table, s := range own.visible {
+			if s != before.visible[table] || !own.hidden[table].isEmpty() {
+				return fmt.Errorf("isolation: copy %d of the tenant's database differs from the full one in table %s", i, table)
+			}
+		}
+	}
+	return nil
+}
+
+// Close disconnects.
+func (o *Oracle) Close() {
+	for _, a := range append(append([]*arm{o.secured}, o.own...), o.full...) {
+		if a != nil {
+			a.close()
+		}
+	}
+}
+
+// userArgs are the values of the parameters of every statement.
+var userArgs = [][]byte{[]byte("3"), []byte("alpha"), []byte("5")}
+
+// Plans is the number of sets of planner settings under which a rewrite can be run.
+const Plans = 4
+
+// Ask runs a statement through the arms, its rewrite under one set of planner settings.
+func (o *Oracle) Ask(ctx context.Context, sql string, plan int) (Result, error) {
+	params, err := rewrite.Params(sql)
+	if err != nil {
+		return Result{Verdict: Rejected, Detail: err.Error()}, nil
+	}
+	if params > len(userArgs) {
+		return Result{Verdict: Rejected, Detail: "too many parameters"}, nil
+	}
+	writes, order := kindOf(sql)
+	run := func(a *arm, sql string, args [][]byte) (*outcome, error) {
+		if writes {
+			return a.write(ctx, sql, args)
+		}
+		return a.read(ctx, sql, args)
+	}
+
+	user := userArgs[:params:params]
+	want, err := run(o.own[0], sql, user)
+	if err != nil {
+		return Result{}, fmt.Errorf("the tenant's own database: %w", err)
+	}
+	if rejects(want.code) {
+		return Result{Verdict: Rejected, Detail: want.code + " " + want.message}, nil
+	}
+	r, err := rewrite.New(sql, o.policy, o.shape)
+	if err != nil {
+		return Result{Verdict: Refused, Detail: reason(err)}, nil
+	}
+	ordered := order > 0 && order == len(want.fields)
+
+	again, err := run(o.own[1], sql, user)
+	if err != nil {
+		return Result{}, fmt.Errorf("the second copy of the tenant's own database: %w", err)
+	}
+	open := want.differs(again, ordered)
+	got, err := run(o.full[plan], r.SQL, append(user, o.scope.args(r.Args)...))
+	if err != nil {
+		return Result{}, fmt.Errorf("the full database: %w", err)
+	}
+	if r.Check && !got.failed() {
+		dropCheck(got, r.Returning)
+	}
+	result := o.judge(want, got, r, ordered, open)
+	if result.Verdict == Different {
+		// A statement that two copies answer alike by chance is told by more of them.
+		for _, a := range o.own[2:] {
+			other, err := run(a, sql, user)
+			if err != nil {
+				return Result{}, err
+			}
+			if d := want.differs(other, ordered); d != "" {
+				result = o.judge(want, got, r, ordered, d)
+				break
+			}
+		}
+	}
+	result.Rows = len(want.rows)
+	if o.secured != nil && result.Verdict != Undetermined && result.Verdict != Timeout {
+		if err := o.askSecurity(ctx, &result, sql, user, writes, want, ordered); err != nil {
+			return Result{}, err
+		}
+	}
+	return result, nil
+}
+
+// rejects reports whether a statement was not even begun: it is malformed, or
+// uses what the server lacks.
+func rejects(code string) bool {
+	return strings.HasPrefix(code, "42") || code == "0A000" || code == "54001" || code == "54011"
+}
+
+// judge compares what the tenant's own database answered, want, with what the
+// rewrite did on the full one. Open says how two copies of the tenant's database
+// differ, if they do.
+func (o *Oracle) judge(want, got *outcome, r *rewrite.Rewrite, ordered bool, open string) Result {
+	if want.code == "57014" || got.code == "57014" {
+		return Result{Verdict: Timeout}
+	}
+	// What follows holds of every statement, also of one whose answer is open.
+	if got.failed() {
+		if violates(got) {
+			if want.failed() || leaves(want) || open != "" {
+				return Result{Verdict: Violation}
+			}
+			return Result{Verdict: Different, Detail: "a violation where no row leaves the scope: " + got.message}
+		}
+		if got.code == "23503" && !want.failed() && crossing[got.rule] {
+			return Result{Verdict: SideChannel, Detail: got.rule}
+		}
+		if isDataError(got.code) && got.code != want.code {
+			return Result{Verdict: Order, Detail: evaluated(r) + got.code + " " + got.message}
+		}
+	}
+	if strings.Contains(got.message, "poison") && !strings.Contains(want.message, "poison") {
+		return Result{Verdict: Order, Detail: "the message shows a row of others: " + got.message}
+	}
+	for _, row := range got.rows {
+		if strings.Contains(row, "poison") {
+			return Result{Verdict: Different, Detail: "a row of others is returned: " + row}
+		}
+	}
+	if got.hidden != nil {
+		for table, s := range o.hidden {
+			// What leaves the scope in the tenant's own database too, such as a
+			// row of a deleted parent, is judged below.
+			if got.hidden[table] != s && want.hidden[table].isEmpty() {
+				return Result{Verdict: Different, Detail: fmt.Sprintf("rows of others changed: table %s", table)}
+			}
+		}
+	}
+	if open != "" {
+		return Result{Verdict: Undetermined, Detail: open}
+	}
+	if !got.failed() && leaves(want) {
+		return Result{Verdict: Different, Detail: "a row left the scope without a violation"}
+	}
+	if d := want.differs(got, ordered); d != "" {
+		return Result{Verdict: Different, Detail: d}
+	}
+	return Result{Verdict: Same, Failed: want.failed()}
+}
+
+// askSecurity runs a statement under row-level security.
+func (o *Oracle) askSecurity(ctx context.Context, result *Result, sql string, args [][]byte, writes bool, want *outcome, ordered bool) error {
+	run := o.secured.read
+	if writes {
+		run = o.secured.write
+	}
+	got, err := run(ctx, sql, args)
+	if err != nil {
+		return fmt.Errorf("row-level security: %w", err)
+	}
+	if got.code == "42501" && (leaves(want) || want.failed()) || got.code == "57014" || got.code == "23503" && crossing[got.rule] {
+		return nil
+	}
+	result.Security = want.differs(got, ordered)
+	return nil
+}
+
+// leaves reports whether a row is outside the scope afterwards.
+func leaves(o *outcome) bool {
+	for _, s := range o.hidden {
+		if !s.isEmpty() {
+			return true
+		}
+	}
+	return false
+}
+
+// violates reports whether a check of the rewriter's failed.
+func violates(o *outcome) bool {
+	return o.code == "22P02" && strings.Contains(o.message, "scoped-pgx:")
+}
+
+// isDataError reports whether an expression failed on the value of a row.
+func isDataError(code string) bool {
+	return strings.HasPrefix(code, "22") || code == "54000"
+}
+
+func evaluated(r *rewrite.Rewrite) string {
+	if weaklyGuarded(r) {
+		return "evaluated on a row of others: "
+	}
+	return "evaluated on a row of others, before an equality: "
+}
+
+// weaklyGuarded reports whether a table of the statement has a guard that the
+// planner may evaluate after the user's conditions.
+func weaklyGuarded(r *rewrite.Rewrite) bool {
+	for _, t := range r.Tables {
+		if strings.Contains(t.Guard, "SELECT") || strings.Contains(t.Guard, "ANY") {
+			return true
+		}
+	}
+	return false
+}
+
+// dropCheck removes the check as the driver does.
+func dropCheck(o *outcome, returning bool) {
+	o.fields = o.fields[:len(o.fields)-1]
+	for i, row := range o.rows {
+		o.rows[i] = strings.TrimSuffix(strings.TrimSuffix(row, "NULL"), " | ")
+	}
+	if !returning {
+		o.rows = nil
+	}
+}
+
+var quoted = regexp.MustCompile(`"[^"]*"|\(line [0-9]+, column [0-9]+\)|\b(table|writes to|of) [a-z_.]+`)
+
+// reason returns why the rewriter refused a statement, without its names.
+func reason(err error) string {
+	var e *rewrite.Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	return string(e.Code) + ": " + quoted.ReplaceAllString(e.Message, "$1 …")
+}
+
+// kindOf reports whether a statement writes, and by how many columns an ORDER BY
+// at its end decides the order of its rows: as many as it names from the first.
+func kindOf(sql string) (writes bool, order int) {
+	stmts, err := pgparse.Parse(sql)
+	if err != nil || len(stmts) != 1 {
+		return false, 0
+	}
+	stmt := pgparse.Unwrap(stmts[0].Stmt)
+	s, ok := stmt.(*pgparse.SelectStmt)
+	if !ok {
+		return true, 0
+	}
+	for _, c := range s.WithClause.GetCtes() {
+		if _, ok := pgparse.Unwrap(c.GetCommonTableExpr().GetCtequery()).(*pgparse.SelectStmt); !ok {
+			return true, 0
+		}
+	}
+	for i, n := range s.SortClause {
+		if n.GetSortBy().GetNode().GetAConst().GetIval().GetIval() != int32(i+1) {
+			return false, 0
+		}
+	}
+	return false, len(s.SortClause)
+}
