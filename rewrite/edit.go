@@ -14,6 +14,7 @@ type edit struct {
 	deleted int
 	text    string
 	suffix  bool // it belongs to what stands before it
+	orders  bool // it only orders the evaluation, and changes no row
 }
 
 // edits are kept in the order in which they were made. Where several meet at
@@ -29,6 +30,9 @@ func (e *edits) prefix(offset int, text string) {
 func (e *edits) suffix(offset int, text string) {
 	*e = append(*e, edit{offset: offset, text: text, suffix: true})
 }
+
+// ordering marks the last edit as one that only orders the evaluation.
+func (e edits) ordering() { e[len(e)-1].orders = true }
 
 func (e *edits) replace(from, to int, text string) {
 	*e = append(*e, edit{offset: from, deleted: to - from, text: text})

@@ -21,7 +21,7 @@ type strength uint8
 const (
 	unguarded strength = iota
 	strong             // an equality on a column of the table: before all that costs more
-	weak               // a path, or one of many values: the planner may put it anywhere
+	weak               // a path, one of many values, or either of several: the planner may put it anywhere
 )
 
 func (s strength) runsAfter(d danger) bool {
@@ -37,7 +37,7 @@ func (r *rewriter) strengthOf(t *policy.Table) strength {
 	for _, s := range t.Scopings {
 		switch presence := r.shape.Presence(s.Dimension); {
 		case presence == All:
-		case presence == One && s.Path == nil:
+		case presence == One && s.Path == nil && s.Any == nil:
 			found = max(found, strong)
 		default:
 			found = weak
@@ -71,7 +71,8 @@ type rowSource struct {
 	query    *pgparse.SelectStmt // of a subquery
 	hidden   bool                // behind the alias of a join, where its name is not known
 	nullable bool                // on the nullable side of an outer join, as far as seen
-	target   bool                // of an UPDATE or DELETE, which cannot be fenced
+	target   bool                // of an UPDATE, DELETE or MERGE, which cannot be fenced
+	behindOn int                 // of a MERGE: the token behind its ON condition
 }
 
 // A conjunct is a part of a condition, all of which must hold.
@@ -87,6 +88,7 @@ type ordering struct {
 	visible   *ctes
 	conjuncts []*conjunct
 	fenced    map[*rowSource]bool
+	behind    int // the token behind the condition, where it is not looked for
 }
 
 // protect orders the evaluation of a level: a FROM list, the condition behind
@@ -106,7 +108,11 @@ func (r *rewriter) protect(from []*pgparse.Node, where, having *pgparse.Node, ta
 	if len(sources) == 0 {
 		return
 	}
-	o.condition(where, pgparse.Token_WHERE, sources)
+	keyword := pgparse.Token_WHERE
+	if target != nil && target.behindOn > 0 {
+		keyword, o.behind = pgparse.Token_ON, target.behindOn
+	}
+	o.condition(where, keyword, sources)
 	if having != nil {
 		o.fenceAll(pgparse.Unwrap(having), sources)
 	}
@@ -128,7 +134,9 @@ func (r *rewriter) protect(from []*pgparse.Node, where, having *pgparse.Node, ta
 		}
 		if len(guards) > 0 {
 			r.edits.prefix(r.start(c.first), "CASE WHEN "+strings.Join(guards, " AND ")+" THEN (")
+			r.edits.ordering()
 			r.edits.suffix(r.end(c.behind-1), ") END")
+			r.edits.ordering()
 		}
 	}
 }
@@ -157,7 +165,11 @@ func (o *ordering) item(node any, before []*rowSource) []*rowSource {
 		left := o.item(pgparse.Unwrap(n.Larg), before)
 		right := o.item(pgparse.Unwrap(n.Rarg), append(before[:len(before):len(before)], left...))
 		both := append(left[:len(left):len(left)], right...)
-		o.condition(n.Quals, pgparse.Token_ON, both)
+		if n.Jointype == pgparse.JoinType_JOIN_FULL { // the server has no FULL JOIN on a CASE
+			o.fenceAll(pgparse.Unwrap(n.Quals), both)
+		} else {
+			o.condition(n.Quals, pgparse.Token_ON, both)
+		}
 		for _, s := range both {
 			if n.JoinUsingAlias != nil {
 				s.names = append(s.names, n.JoinUsingAlias.Aliasname)
@@ -293,7 +305,10 @@ func (o *ordering) split(n *pgparse.Node, keyword pgparse.Token) []*conjunct {
 	if o.token(first-1) != keyword {
 		return []*conjunct{whole}
 	}
-	whole.first, whole.behind = first, o.behindCondition(first)
+	whole.first, whole.behind = first, o.behind
+	if o.behind == 0 {
+		whole.behind = o.behindCondition(first)
+	}
 	and := n.GetBoolExpr()
 	if and == nil || and.Boolop != pgparse.BoolExprType_AND_EXPR {
 		return []*conjunct{whole}
@@ -432,6 +447,7 @@ func (r *rewriter) materialize(cte *pgparse.CommonTableExpr, visible *ctes) {
 			i = r.closing(i) + 1
 		}
 		r.edits.suffix(r.end(i), " MATERIALIZED")
+		r.edits.ordering()
 	case pgparse.CTEMaterialize_CTEMaterializeNever:
 		r.fence(query)
 	}
@@ -457,6 +473,8 @@ func dangerOfStatement(node any) danger {
 		add(n.WhereClause)
 	case *pgparse.DeleteStmt:
 		add(n.WhereClause)
+	case *pgparse.MergeStmt:
+		add(n.JoinCondition)
 	case *pgparse.RangeFunction, *pgparse.RangeTableFunc:
 		if columnsOf(n).any() {
 			found = cheap

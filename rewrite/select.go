@@ -72,6 +72,7 @@ func (r *rewriter) selectStmt(n *pgparse.SelectStmt, visible *ctes, top bool) {
 	}
 	if last, ok := r.fences[n]; ok {
 		r.edits.suffix(r.end(last), " OFFSET 0")
+		r.edits.ordering()
 	}
 }
 

@@ -16,12 +16,17 @@ var totalOperators = map[string]bool{
 
 // isTotal reports whether no row's value can make an expression fail. What is
 // not known to be total is partial.
-func isTotal(node any) bool {
+func isTotal(node any) bool { return totality{}.of(node) }
+
+// A totality decides what is total; it may be told to overlook casts.
+type totality struct{ overCasts bool }
+
+func (t totality) of(node any) bool {
 	switch n := node.(type) {
 	case *pgparse.ColumnRef, *pgparse.ParamRef, *pgparse.A_Const, *pgparse.SetToDefault, *pgparse.SQLValueFunction:
 		return true
 	case *pgparse.SubLink:
-		return isTotalSubLink(n)
+		return t.ofSubLink(n)
 	}
 	if c := columnsOf(node); !c.any() {
 		return true // the same for every row
@@ -36,10 +41,8 @@ func isTotal(node any) bool {
 		}
 	case *pgparse.TypeCast:
 		name := n.TypeName.GetNames()
-		if len(name) == 0 || name[len(name)-1].GetString_().GetSval() != "text" || len(n.TypeName.ArrayBounds) > 0 {
-			return false
-		}
-		return isTotal(pgparse.Unwrap(n.Arg))
+		isText := len(name) > 0 && name[len(name)-1].GetString_().GetSval() == "text" && len(n.TypeName.ArrayBounds) == 0
+		return (isText || t.overCasts) && t.of(pgparse.Unwrap(n.Arg))
 	case *pgparse.FuncCall:
 		name := strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")
 		isLength := name == "length" && len(n.Args) == 1 // with an encoding it can fail
@@ -50,7 +53,7 @@ func isTotal(node any) bool {
 		return false
 	}
 	total := true
-	pgparse.Children(node, func(child any) { total = total && isTotal(child) })
+	pgparse.Children(node, func(child any) { total = total && t.of(child) })
 	return total
 }
 
@@ -76,13 +79,13 @@ func isTotalOperator(n *pgparse.A_Expr) bool {
 	return false
 }
 
-// isTotalSubLink reports whether a subquery in an expression cannot fail because
+// ofSubLink reports whether a subquery in an expression cannot fail because
 // of a row outside it. EXISTS and IN may be turned into joins, whose conditions
 // then meet the rows around them. A scalar subquery that looks at no such row is
 // computed once.
-func isTotalSubLink(n *pgparse.SubLink) bool {
+func (t totality) ofSubLink(n *pgparse.SubLink) bool {
 	inner := columnsOf(pgparse.Unwrap(n.Subselect))
-	if n.Testexpr != nil && !isTotal(pgparse.Unwrap(n.Testexpr)) {
+	if n.Testexpr != nil && !t.of(pgparse.Unwrap(n.Testexpr)) {
 		return false
 	}
 	if !inner.unqualified && !inner.reachesOut() {
@@ -200,17 +203,21 @@ const (
 // come last among those of equal cost. No function of PostgreSQL costs less
 // than the operator of an equality.
 func dangerOf(node any) danger {
-	switch {
-	case isTotal(node):
+	if isTotal(node) {
 		return harmless
-	case leastCost(node) > 1:
+	}
+	cost := leastCost(node)
+	if (totality{overCasts: true}).of(node) {
+		cost++ // it is a cast that fails, and one between types of the same form does not
+	}
+	if cost > 1 {
 		return partial
 	}
 	return cheap
 }
 
 // leastCost returns a lower bound on what evaluating an expression costs, in
-// operators, whatever the planner folds, inlines or takes for the same type.
+// operators, whatever the planner folds or inlines. A cast may cost nothing.
 func leastCost(node any) int {
 	c := columnsOf(node)
 	if !c.any() {
