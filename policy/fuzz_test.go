@@ -48,14 +48,41 @@ func FuzzPolicy(f *testing.F) {
 			if (table.Access == policy.Scoped) != (len(table.Scopings) > 0) {
 				t.Errorf("%s: access %d with %d scopings", name, table.Access, len(table.Scopings))
 			}
+			ways := 0
 			for i := range table.Scopings {
-				s := &table.Scopings[i]
-				for steps := 0; s.Path != nil; s = s.Path.Via {
-					if steps++; steps > len(data) || s.Path.Via.Dimension != s.Dimension {
-						t.Fatalf("the path of %s is wrong", name)
-					}
-				}
+				follow(t, &table.Scopings[i], 0, len(data), &ways)
 			}
 		}
 	})
+}
+
+// follow checks all that a scoping leads to.
+func follow(t *testing.T, s *policy.Scoping, steps, most int, ways *int) {
+	if steps > most {
+		t.Fatal("a path without an end")
+	}
+	if s.Any == nil {
+		if s.Column == "" {
+			t.Fatal("a scoping without a column")
+		}
+		if s.Path == nil {
+			if *ways++; *ways > 100*policy.MaxDimensions {
+				t.Fatal("too many ways")
+			}
+		} else if s.Path.Via.Dimension != s.Dimension {
+			t.Fatal("a path on two dimensions")
+		} else {
+			follow(t, s.Path.Via, steps+1, most, ways)
+		}
+		return
+	}
+	if len(s.Any) < 2 || s.Column != "" || s.Path != nil {
+		t.Fatalf("a list of %d, column %q", len(s.Any), s.Column)
+	}
+	for i := range s.Any {
+		if s.Any[i].Any != nil || s.Any[i].Dimension != s.Dimension {
+			t.Fatal("an alternative is a list, or on another dimension")
+		}
+		follow(t, &s.Any[i], steps, most, ways)
+	}
 }

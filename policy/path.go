@@ -5,33 +5,76 @@ import (
 	"strings"
 )
 
+// maxWays bounds the ways, over columns and paths, from a table to the values of
+// one dimension. Each becomes a part of the table's guard, and lists of paths that
+// follow one another multiply them.
+const maxWays = 100
+
 // resolvePaths points every path to the scoping of its target, and reports
-// those that lead nowhere or in a circle.
+// those that lead nowhere, in a circle or on too many ways.
 func (l *loader) resolvePaths() {
 	targets := map[*Scoping]*target{}
 	for _, e := range l.entries {
 		for i := range e.table.Scopings {
-			if s, t := &e.table.Scopings[i], e.targets[i]; t != nil {
-				s.Path = l.path(e, s, t)
-				targets[s] = t
+			for j, s := range e.table.Scopings[i].alternatives() {
+				if t := e.targets[i][j]; t != nil {
+					s.Path = l.path(e, s, t)
+					targets[s] = t
+				}
 			}
 		}
 	}
-	// Every scoping has at most one path, so a walk from each, which stops where
-	// an earlier one has been, finds every circle once.
-	walks := map[*Scoping]int{}
-	for i, e := range l.entries {
-		for j := range e.table.Scopings {
-			s := &e.table.Scopings[j]
-			for s != nil && s.Path != nil && walks[s] == 0 {
-				walks[s] = i + 1
-				s = s.Path.Via
-			}
-			if s != nil && s.Path != nil && walks[s] == i+1 {
-				l.cycle(s, targets)
+	failures := len(l.errs)
+	c := &circles{loader: l, targets: targets, depth: map[*Scoping]int{}}
+	for _, e := range l.entries {
+		for i := range e.table.Scopings {
+			if s := &e.table.Scopings[i]; c.depth[s] == 0 {
+				c.walk(s)
 			}
 		}
 	}
+	if len(l.errs) > failures {
+		return
+	}
+	ways := map[*Scoping]int{}
+	for _, e := range l.entries {
+		for i := range e.table.Scopings {
+			l.countWays(e, &e.table.Scopings[i], ways)
+		}
+	}
+}
+
+// countWays reports a scoping of e that has too many ways, unless it leads to
+// one that has.
+func (l *loader) countWays(e *tableEntry, s *Scoping, ways map[*Scoping]int) {
+	if waysOf(s, ways) <= maxWays {
+		return
+	}
+	for _, a := range s.alternatives() {
+		if a.Path != nil && ways[a.Path.Via] > maxWays {
+			return
+		}
+	}
+	l.fail(&node{line: e.table.Line, column: e.table.Column},
+		fmt.Sprintf("there are %d ways from %s to its %s, the most is %d", ways[s], l.short(e.name), s.Dimension.Name, maxWays),
+		"let fewer lists of paths follow one another")
+}
+
+func waysOf(s *Scoping, ways map[*Scoping]int) int {
+	if n, ok := ways[s]; ok {
+		return n
+	}
+	n := 0
+	for _, a := range s.alternatives() {
+		if a.Path == nil {
+			n++
+		} else {
+			// More than maxWays are counted as one more, so that no number overflows.
+			n += min(waysOf(a.Path.Via, ways), maxWays+1)
+		}
+	}
+	ways[s] = n
+	return n
 }
 
 // path resolves the target of a scoping of e, or reports why it cannot.
@@ -68,30 +111,67 @@ func (l *loader) path(e *tableEntry, s *Scoping, t *target) *Path {
 	return nil
 }
 
-// cycle reports a circle of paths that s is part of, at the one of its tables
-// that the file lists first.
-func (l *loader) cycle(s *Scoping, targets map[*Scoping]*target) {
-	first, at := s, targets[s].node
-	for x := s.Path.Via; x != s; x = x.Path.Via {
-		if n := targets[x].node; n.line < at.line || n.line == at.line && n.column < at.column {
-			first, at = x, n
+// circles finds the circles of paths by a walk, depth first, that visits every
+// scoping once. Two circles that share a path are one mistake, of which the first
+// found is reported: there may be more of them than fit into memory.
+type circles struct {
+	*loader
+	targets map[*Scoping]*target
+	depth   map[*Scoping]int // from 1, of those on the way; -1 of those that were visited
+	steps   []step           // the paths on the way
+}
+
+type step struct {
+	*Scoping
+	reported int // how many of the steps up to this one end with one in a reported circle
+}
+
+func (c *circles) walk(s *Scoping) {
+	c.depth[s] = len(c.steps) + 1
+	for _, a := range s.alternatives() {
+		if a.Path == nil {
+			continue
+		}
+		reported := 0
+		if len(c.steps) > 0 {
+			reported = c.steps[len(c.steps)-1].reported
+		}
+		c.steps = append(c.steps, step{a, reported})
+		switch depth := c.depth[a.Path.Via]; {
+		case depth == 0:
+			c.walk(a.Path.Via)
+		case depth > reported:
+			for i := depth - 1; i < len(c.steps); i++ {
+				c.steps[i].reported = i + 1
+			}
+			c.report(c.steps[depth-1:])
+		}
+		c.steps = c.steps[:len(c.steps)-1]
+	}
+	c.depth[s] = -1
+}
+
+// report reports a circle at the one of its paths that the file lists first.
+func (c *circles) report(circle []step) {
+	first := 0
+	for i := range circle {
+		n, at := c.targets[circle[i].Scoping].node, c.targets[circle[first].Scoping].node
+		if n.line < at.line || n.line == at.line && n.column < at.column {
+			first = i
 		}
 	}
 	var names []string
-	for x := first; ; x = x.Path.Via {
-		names = append(names, l.short(targets[x].name))
-		if x.Path.Via == first {
-			break
-		}
+	for i := range circle {
+		names = append(names, c.short(c.targets[circle[(first+i)%len(circle)].Scoping].name))
 	}
-	d := s.Dimension.Name
+	at, d := c.targets[circle[first].Scoping].node, circle[first].Dimension.Name
 	if len(names) == 1 {
-		l.fail(at, fmt.Sprintf("the path leads from %s to itself", names[0]),
+		c.fail(at, fmt.Sprintf("the path leads from %s to itself", names[0]),
 			fmt.Sprintf("scope it on %s by a column of its own or through another table", d))
 		return
 	}
 	last := names[len(names)-1]
-	l.fail(at, fmt.Sprintf("the paths lead in a circle: %s -> %s", last, strings.Join(names, " -> ")),
+	c.fail(at, fmt.Sprintf("the paths lead in a circle: %s -> %s", last, strings.Join(names, " -> ")),
 		fmt.Sprintf("scope one of these tables on %s by a column of its own", d))
 }
 

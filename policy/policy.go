@@ -101,12 +101,29 @@ type Table struct {
 }
 
 // A Scoping ties a table to one dimension: by a column of its own that holds
-// the dimension's value, or by a path, a column that refers to another table
-// scoped on the same dimension.
+// the dimension's value, by a path, a column that refers to another table
+// scoped on the same dimension, or by either of several of these.
 type Scoping struct {
 	Dimension *Dimension
-	Column    string // the table's own column
-	Path      *Path  // nil where Column itself holds the value
+	Column    string // the table's own column; empty where Any is set
+	Path      *Path  // nil where Column itself holds the value, or Any is set
+
+	// Any holds two or more alternatives, columns and paths on the same
+	// dimension, without alternatives of their own: a row is visible by any one
+	// of them. It is nil where there is one way only.
+	Any []Scoping
+}
+
+// alternatives returns the items of Any, or s itself where there are none.
+func (s *Scoping) alternatives() []*Scoping {
+	if s.Any == nil {
+		return []*Scoping{s}
+	}
+	all := make([]*Scoping, len(s.Any))
+	for i := range s.Any {
+		all[i] = &s.Any[i]
+	}
+	return all
 }
 
 // A Path leads from a column to the row it refers to: `post_id -> post`. Whoever
@@ -114,5 +131,5 @@ type Scoping struct {
 type Path struct {
 	Target *Table   // scoped on the same dimension
 	Key    string   // Target's referenced column
-	Via    *Scoping // Target's scoping on the dimension
+	Via    *Scoping // Target's scoping on the dimension, which may be either of several
 }

@@ -52,6 +52,13 @@ func describe(t *policy.Table) string {
 }
 
 func describeScoping(s *policy.Scoping) string {
+	if s.Any != nil {
+		ways := make([]string, len(s.Any))
+		for i := range s.Any {
+			ways[i] = describeScoping(&s.Any[i])
+		}
+		return s.Dimension.Name + "=" + s.Column + "[" + strings.Join(ways, " ") + "]"
+	}
 	text := s.Dimension.Name + "=" + s.Column
 	if p := s.Path; p != nil {
 		text += fmt.Sprintf("->%s.%s(%s via %s)", p.Target.Schema, p.Target.Name, p.Key, describeScoping(p.Via))
@@ -79,6 +86,8 @@ func TestTable(t *testing.T) {
 		{"app", `Odd "Name"`, `app.Odd "Name": site=site_id`},
 		{"", "t", "app.t: site=post_id->public.post(id via site=site_id)"},
 		{"Odd Schema", "t", "Odd Schema.t: shared"},
+		{"", "message", "public.message: site=[site=reaction_id->public.reaction(Key via site=comment_id->public.comment(uuid via site=post_id->public.post(id via site=site_id)))" +
+			" site=post_id->public.post(id via site=site_id) site=site_id] user=[user=sender_id user=recipient_id]"},
 		{"", "log_2024", "public.log_2024: site=site_id"},
 		{"public", "log_", "public.log_: site=site_id"},
 		{"", "log_2024_archive", "public.log_2024_archive: denied"},
@@ -90,6 +99,10 @@ func TestTable(t *testing.T) {
 	}
 	if got := p.Table("", "log_2024"); got.Line != 25 || got.Column != 3 {
 		t.Errorf("log_2024 comes from %d:%d, want 25:3", got.Line, got.Column)
+	}
+	envelope := p.Table("", "envelope").Scopings[0].Any
+	if len(envelope) != 2 || envelope[0].Path.Via != &p.Table("", "message").Scopings[0] {
+		t.Error("the path of envelope does not point to the list of message")
 	}
 	for _, name := range []string{"comment", "bookmark", "reaction"} {
 		s := &p.Table("", name).Scopings[0]
@@ -284,6 +297,32 @@ func TestHostile(t *testing.T) {
 	_, err := policy.Parse("h", []byte(many))
 	if errs, _ := errors.AsType[policy.Errors](err); len(errs) != 199_999 {
 		t.Errorf("%d errors", len(errs))
+	}
+}
+
+// TestManyCircles: n tables, each with paths to the next and to the first, have
+// n circles that share paths, and lists of paths multiply the ways.
+func TestManyCircles(t *testing.T) {
+	const n = 20_000
+	var circles, ways strings.Builder
+	circles.WriteString("version: 1\ndimensions: {site: {type: bigint}}\ntables:\n")
+	ways.WriteString(circles.String())
+	for i := range n {
+		fmt.Fprintf(&circles, "  t%d: {site: [a -> t%d, b -> t0]}\n", i, (i+1)%n)
+		fmt.Fprintf(&ways, "  t%d: {site: [a -> t%d, b -> t%d]}\n", i, i+1, i+1)
+	}
+	fmt.Fprintf(&ways, "  t%d: {site: [a, b]}\n", n)
+	for _, c := range []struct {
+		data string
+		want int
+	}{
+		{circles.String(), 2}, // t0 to itself, and one of the others
+		{ways.String(), 1},
+	} {
+		_, err := policy.Parse("h", []byte(c.data))
+		if errs, _ := errors.AsType[policy.Errors](err); len(errs) != c.want {
+			t.Errorf("%d errors, want %d", len(errs), c.want)
+		}
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 type tableEntry struct {
 	name    qname // qualified
 	table   *Table
-	targets []*target // of table.Scopings, nil where one has no path
-	broken  bool      // has mistakes, so nothing follows from what it lacks
+	targets [][]*target // of the alternatives of table.Scopings, nil where one has no path
+	broken  bool        // has mistakes, so nothing follows from what it lacks
 }
 
 // A target is what a path leads to, before it is resolved.
@@ -106,7 +106,7 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 	t.table.Access = Scoped
 	type scoping struct {
 		Scoping
-		target *target
+		targets []*target
 	}
 	var scopings []scoping
 	seen := map[string]*node{}
@@ -123,8 +123,8 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 		case d == nil:
 			l.fail(e.key, fmt.Sprintf("unknown dimension %q", name), didYouMean(name, l.dimensionNames(), "list it under dimensions"))
 		default:
-			if column, target, ok := l.scoping(e.value); ok {
-				scopings = append(scopings, scoping{Scoping{Dimension: d, Column: column}, target})
+			if s, targets, ok := l.scoping(d, e.value); ok {
+				scopings = append(scopings, scoping{s, targets})
 			}
 		}
 	}
@@ -136,7 +136,7 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 	})
 	for _, s := range scopings {
 		t.table.Scopings = append(t.table.Scopings, s.Scoping)
-		t.targets = append(t.targets, s.target)
+		t.targets = append(t.targets, s.targets)
 	}
 }
 
@@ -159,27 +159,71 @@ func (l *loader) dimensionNames() []string {
 	return names
 }
 
-// scoping reads the value of a dimension in a table's entry.
-func (l *loader) scoping(n *node) (column string, t *target, ok bool) {
-	const forms = "write column, column -> table or column -> table(key)"
+const scopingForms = "write column, column -> table or column -> table(key)"
+
+// scoping reads the value of a dimension in a table's entry. The targets are
+// those of its alternatives.
+func (l *loader) scoping(d *Dimension, n *node) (s Scoping, targets []*target, ok bool) {
 	switch n.kind {
 	case sequence:
-		l.unsupported(n, "a list of columns, either of which may hold the value,")
-		return "", nil, false
+		return l.eitherOf(d, n)
 	case mapping:
 		l.unsupported(n, "a mapping with column and null")
-		return "", nil, false
+		return Scoping{}, nil, false
 	}
-	if !l.expect(n, text, "a scoping", forms) {
-		return "", nil, false
+	s, t, ok := l.oneWay(d, n, "a scoping")
+	return s, []*target{t}, ok
+}
+
+// oneWay reads a column or a path.
+func (l *loader) oneWay(d *Dimension, n *node, what string) (s Scoping, t *target, ok bool) {
+	if !l.expect(n, text, what, scopingForms) {
+		return Scoping{}, nil, false
 	}
 	column, to, key, err := parseScoping(n.text)
 	if err != nil {
-		l.fail(n, err.Error(), forms)
-		return "", nil, false
+		l.fail(n, err.Error(), scopingForms)
+		return Scoping{}, nil, false
 	}
 	if to != nil {
 		t = &target{name: l.qualify(*to), key: key, node: n}
 	}
-	return column, t, true
+	return Scoping{Dimension: d, Column: column}, t, true
+}
+
+// eitherOf reads a list of columns and paths, any of which makes a row visible.
+func (l *loader) eitherOf(d *Dimension, n *node) (s Scoping, targets []*target, ok bool) {
+	failures := len(l.errs)
+	if len(n.items) < 2 {
+		message, hint := "the list is empty", "write [column, column -> table], two of them or more"
+		if len(n.items) == 1 {
+			message, hint = "the list has one item", "write it without the brackets, or add another way to the row"
+		}
+		l.fail(n, message, hint)
+	}
+	type way struct {
+		column string
+		target qname
+		key    string
+	}
+	seen := map[way]bool{}
+	s.Dimension = d
+	for _, item := range n.items {
+		one, t, ok := l.oneWay(d, item, "an item of the list")
+		if !ok {
+			continue
+		}
+		w := way{column: one.Column}
+		if t != nil {
+			w.target, w.key = t.name, t.key
+		}
+		if seen[w] {
+			l.fail(item, fmt.Sprintf("%q is in the list twice", item.text), "remove one of the two")
+			continue
+		}
+		seen[w] = true
+		s.Any = append(s.Any, one)
+		targets = append(targets, t)
+	}
+	return s, targets, len(l.errs) == failures
 }

@@ -487,8 +487,12 @@ next:
 }
 
 // predicate builds the tree of the predicate that a scoping requires. The aliases
-// of a path are taken from the condition it is to be compared with.
+// of a path, and the order of alternatives, are taken from the condition it is to
+// be compared with.
 func (c *certifier) predicate(condition *pgparse.Node, s policy.Scoping, ref string) *pgparse.Node {
+	if len(s.Any) > 0 {
+		return c.alternatives(condition, s.Any, ref)
+	}
 	if s.Path == nil {
 		kind := pgparse.A_Expr_Kind_AEXPR_OP
 		switch c.shape.Presence(s.Dimension) {
@@ -517,6 +521,29 @@ func (c *certifier) predicate(condition *pgparse.Node, s policy.Scoping, ref str
 	sub.FromClause = []*pgparse.Node{rangeVar(s.Path.Target, alias.Aliasname)}
 	sub.WhereClause = below
 	return in(column(ref, s.Column), sub)
+}
+
+// alternatives builds the tree of a OR b OR c from a scoping of either of several.
+// Each of them must be there once, and nothing else.
+func (c *certifier) alternatives(condition *pgparse.Node, all []policy.Scoping, ref string) *pgparse.Node {
+	args := condition.GetBoolExpr().GetArgs()
+	if len(args) != len(all) {
+		return nil
+	}
+	left := append([]policy.Scoping{}, all...)
+	or := &pgparse.BoolExpr{Boolop: pgparse.BoolExprType_OR_EXPR}
+next:
+	for _, arg := range args {
+		for i, s := range left {
+			if want := c.predicate(arg, s, ref); want != nil && pgparse.Equal(arg, want) {
+				or.Args = append(or.Args, want)
+				left = append(left[:i], left[i+1:]...)
+				continue next
+			}
+		}
+		return nil
+	}
+	return &pgparse.Node{Node: &pgparse.Node_BoolExpr{BoolExpr: or}}
 }
 
 // isFresh reports whether an alias was inserted: the user's text does not hold it.

@@ -60,16 +60,21 @@ func (c *certifier) guardedTarget(t *policy.Table, rv *pgparse.RangeVar, where *
 	return c.ungated(all[len(needed)], append(tables, &guardedRef{table: t, name: refName(rv)}))
 }
 
-// assigned returns the scopings of t, restricted under the shape, whose column is
-// in a SET list.
+// assigned returns the scopings of t, restricted under the shape, that use a
+// column which is in a SET list.
 func (c *certifier) assigned(t *policy.Table, set []*pgparse.Node) []policy.Scoping {
+	columns := make(map[string]bool, len(set))
+	for _, n := range set {
+		columns[n.GetResTarget().GetName()] = true
+	}
 	var found []policy.Scoping
 	for _, s := range c.needed(t) {
-		for _, n := range set {
-			if n.GetResTarget().GetName() == s.Column {
-				found = append(found, s)
-				break
-			}
+		used := len(s.Any) == 0 && columns[s.Column]
+		for _, alternative := range s.Any {
+			used = used || columns[alternative.Column]
+		}
+		if used {
+			found = append(found, s)
 		}
 	}
 	return found
@@ -115,7 +120,7 @@ func (c *certifier) unfill(n *pgparse.InsertStmt, t *policy.Table) map[*policy.D
 		last := n.Cols[len(n.Cols)-1].GetResTarget()
 		var dimension *policy.Dimension
 		for _, s := range c.needed(t) {
-			if s.Path == nil && s.Column == last.GetName() && c.shape.Presence(s.Dimension) == One {
+			if s.Path == nil && len(s.Any) == 0 && s.Column == last.GetName() && c.shape.Presence(s.Dimension) == One {
 				dimension = s.Dimension
 			}
 		}

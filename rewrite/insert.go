@@ -35,13 +35,14 @@ func (r *rewriter) insert(n *pgparse.InsertStmt, visible *ctes, top bool) {
 
 // divide tells the scopings of an INSERT's table whose column is to be filled
 // from those that have to be checked: the column is named, or all columns are,
-// or the value is not the dimension's but a reference.
+// or the value is not the dimension's but a reference, or it may be in either of
+// several columns, of which none is the one to fill.
 func (r *rewriter) divide(n *pgparse.InsertStmt, t *relation) (filled, checked []policy.Scoping) {
 	if t.Access != policy.Scoped {
 		return nil, nil
 	}
 	for _, s := range t.Scopings {
-		if s.Path != nil || names(n.Cols, s.Column) || len(n.Cols) == 0 && n.SelectStmt != nil {
+		if s.Path != nil || s.Any != nil || names(n.Cols, s.Column) || len(n.Cols) == 0 && n.SelectStmt != nil {
 			checked = append(checked, s)
 			continue
 		}

@@ -119,23 +119,31 @@ func (r *rewriter) guard(t *policy.Table, ref string, location int32) string {
 	return r.predicates(t.Scopings, ref)
 }
 
-// predicates joins the predicates of several scopings of one table, those on its
-// own columns first.
+// predicates joins the predicates of several scopings of one table.
 func (r *rewriter) predicates(scopings []policy.Scoping, ref string) string {
-	var own, paths []string
+	return strings.Join(r.each(scopings, ref), " AND ")
+}
+
+// each returns the predicates of several scopings of one table, those on its own
+// columns, which cost least, first.
+func (r *rewriter) each(scopings []policy.Scoping, ref string) []string {
+	var own, others []string
 	for _, s := range scopings {
 		switch {
 		case r.shape.Presence(s.Dimension) == All:
-		case s.Path == nil:
+		case s.Path == nil && s.Any == nil:
 			own = append(own, r.predicate(s, ref))
 		default:
-			paths = append(paths, r.predicate(s, ref))
+			others = append(others, r.predicate(s, ref))
 		}
 	}
-	return strings.Join(append(own, paths...), " AND ")
+	return append(own, others...)
 }
 
 func (r *rewriter) predicate(s policy.Scoping, ref string) string {
+	if s.Any != nil {
+		return "(" + strings.Join(r.each(s.Any, ref), " OR ") + ")"
+	}
 	column := ref + "." + pgparse.QuoteIdentifier(s.Column)
 	if s.Path == nil {
 		if r.shape.Presence(s.Dimension) == Many {

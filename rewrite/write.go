@@ -99,15 +99,24 @@ func (r *rewriter) targetSource(rv *pgparse.RangeVar, t *relation) *rowSource {
 	return s
 }
 
-// assigned returns the scopings whose column a SET list assigns.
+// assigned returns the scopings whose column, or one of them, a SET list assigns.
 func (r *rewriter) assigned(t *policy.Table, set []*pgparse.Node) []policy.Scoping {
 	var found []policy.Scoping
 	for _, s := range t.Scopings {
-		if names(set, s.Column) {
+		if assigns(set, s) {
 			found = append(found, s)
 		}
 	}
 	return found
+}
+
+func assigns(set []*pgparse.Node, s policy.Scoping) bool {
+	for _, a := range s.Any {
+		if assigns(set, a) {
+			return true
+		}
+	}
+	return s.Any == nil && names(set, s.Column)
 }
 
 // names reports whether a column list or SET list names a column.
