@@ -17,6 +17,13 @@ import (
 // The original tree is changed: it must not be used afterwards.
 func certify(r *Rewrite, s *source, original any, p *policy.Policy, shape Shape) error {
 	c := &certifier{policy: p, shape: shape, args: r.Args, userText: strings.ToLower(s.text)}
+	if !holdsRows(original) {
+		if r.SQL == s.text {
+			return nil
+		}
+		c.fail("a statement without rows was changed")
+	}
+	c.functions = fields(original)
 	stmts, err := pgparse.Parse(r.SQL)
 	switch {
 	case err != nil:
@@ -34,6 +41,7 @@ func certify(r *Rewrite, s *source, original any, p *policy.Policy, shape Shape)
 		if c.reason == "" && !pgparse.Equal(original, rewritten) {
 			c.fail("without its guards it is not the statement that was given")
 		}
+		c.demandVisited(rewritten)
 	}
 	if c.reason == "" {
 		return nil
@@ -57,6 +65,8 @@ type certifier struct {
 	nested    bool    // inside a WITH query
 	levels    []level // the FROM lists around what is walked
 	reason    string
+	functions map[string]map[string]bool // the fields of the functions in FROM
+	visited   map[any]bool               // the tables and functions of the rewrite that were judged
 }
 
 func (c *certifier) fail(format string, args ...any) {
@@ -90,7 +100,14 @@ func (c *certifier) walk(node any, scope []string) {
 	case *pgparse.RangeVar:
 		c.fail("table %s stands where none is expected", n.Relname)
 		return
+	case *pgparse.A_Indirection:
+		if name := attribute(c.policy, c.functions, n); name != "" {
+			c.fail("%s behind a dot may be a function", name)
+		}
 	case *pgparse.ColumnRef:
+		if name := attribute(c.policy, c.functions, n); name != "" {
+			c.fail("%s behind a dot may be a function", name)
+		}
 		if table, ok := systemColumn(c.levels); isSystemColumn(n) && !c.rewritten {
 			if !ok {
 				c.fail("it cannot be told which table a system column belongs to")
@@ -105,6 +122,7 @@ func (c *certifier) walk(node any, scope []string) {
 			c.fail("parameter $%d stands outside a guard", n.Number)
 		}
 	case *pgparse.FuncCall:
+		c.visit(n)
 		if why, _ := refusedFunction(c.policy, n); why != "" {
 			c.fail("%s", why)
 		}
@@ -112,6 +130,44 @@ func (c *certifier) walk(node any, scope []string) {
 	if !pgparse.Children(node, func(child any) { c.walk(child, scope) }) {
 		c.fail("it holds a %T, which is not known", node)
 	}
+}
+
+// holdsRows reports whether a statement reads or writes rows. One that does not
+// has no place for a table.
+func holdsRows(stmt any) bool {
+	switch stmt.(type) {
+	case *pgparse.TransactionStmt, *pgparse.DeallocateStmt, *pgparse.DiscardStmt, *pgparse.ConstraintsSetStmt,
+		*pgparse.VariableSetStmt, *pgparse.VariableShowStmt:
+		return false
+	}
+	return true
+}
+
+func (c *certifier) visit(node any) {
+	if c.rewritten {
+		if c.visited == nil {
+			c.visited = make(map[any]bool)
+		}
+		c.visited[node] = true
+	}
+}
+
+// demandVisited is the last line: whatever way the walk took, no table and no
+// function may be left in the tree that it did not come by.
+func (c *certifier) demandVisited(node any) {
+	switch n := node.(type) {
+	case *pgparse.RangeVar:
+		if !c.visited[n] {
+			c.fail("table %s was overlooked", n.Relname)
+		}
+	case *pgparse.FuncCall:
+		if !c.visited[n] {
+			c.fail("function %s was overlooked", dotted(n.Funcname))
+		}
+	case *pgparse.LockingClause: // aliases
+		return
+	}
+	pgparse.Children(node, c.demandVisited)
 }
 
 func (c *certifier) walkList(list []*pgparse.Node, scope []string) {
@@ -387,6 +443,7 @@ func (c *certifier) reference(rv *pgparse.RangeVar, scope []string, guard *pgpar
 		return nil
 	}
 	if rv.Schemaname == "" && rv.Catalogname == "" && isVisible(scope, rv.Relname) {
+		c.visit(rv)
 		if guard != nil {
 			c.fail("a guard on the WITH query %s", rv.Relname)
 		}
@@ -405,6 +462,7 @@ func (c *certifier) reference(rv *pgparse.RangeVar, scope []string, guard *pgpar
 // table resolves a table reference. In the original it writes the name out in
 // full; in the rewrite it demands that this was done.
 func (c *certifier) table(rv *pgparse.RangeVar) *policy.Table {
+	c.visit(rv)
 	t := lookup(c.policy, rv)
 	if t == nil || t.Access == policy.Denied {
 		c.fail("table %s is not one that the policy admits", rv.Relname)

@@ -100,6 +100,7 @@ func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
 		}
 		n.ReturningList = c.checked(t, n.Relation, check, n.ReturningList)
 	}
+	c.walkList(n.Cols, scope)
 	c.walkNode(n.SelectStmt, scope)
 	defer c.enter(nil, n.Relation, scope)()
 	if n.OnConflictClause != nil {

@@ -22,6 +22,7 @@ func (r *rewriter) insert(n *pgparse.InsertStmt, visible *ctes, top bool) {
 	if len(filled) > 0 {
 		r.fill(n, t, filled)
 	}
+	r.walkAll(n.Cols, visible) // their subscripts are expressions
 	r.walkOne(n.SelectStmt, visible)
 	defer r.enter(nil, n.Relation, visible)()
 	if c := n.OnConflictClause; c != nil {

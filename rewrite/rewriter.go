@@ -40,6 +40,9 @@ type rewriter struct {
 	fences       map[*pgparse.SelectStmt]int
 	fencedTables map[*pgparse.RangeVar]bool
 
+	// functions are the fields of the functions in FROM, by alias.
+	functions map[string]map[string]bool
+
 	check, returning bool
 }
 

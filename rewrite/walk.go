@@ -41,7 +41,14 @@ func (r *rewriter) walk(node any, visible *ctes) {
 			r.weakest(query, visible).runsAfter(dangerOfTargets(query)) {
 			r.fence(query)
 		}
+	case *pgparse.A_Indirection:
+		if r.refuseAttribute(n, -1) {
+			return
+		}
 	case *pgparse.ColumnRef:
+		if r.refuseAttribute(n, n.Location) {
+			return
+		}
 		if isSystemColumn(n) {
 			r.qualifySystemColumn(n)
 		}
@@ -53,7 +60,7 @@ func (r *rewriter) walk(node any, visible *ctes) {
 	case *pgparse.A_Expr, *pgparse.A_Const, *pgparse.A_Star, *pgparse.ParamRef,
 		*pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest, *pgparse.TypeCast, *pgparse.TypeName,
 		*pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
-		*pgparse.A_ArrayExpr, *pgparse.A_Indirection, *pgparse.A_Indices, *pgparse.RowExpr,
+		*pgparse.A_ArrayExpr, *pgparse.A_Indices, *pgparse.RowExpr,
 		*pgparse.SQLValueFunction, *pgparse.CollateClause, *pgparse.NamedArgExpr,
 		*pgparse.GroupingFunc, *pgparse.GroupingSet, *pgparse.WindowDef, *pgparse.SortBy,
 		*pgparse.ResTarget, *pgparse.SetToDefault, *pgparse.List, *pgparse.Alias,
@@ -95,6 +102,26 @@ func (r *rewriter) sample(n *pgparse.RangeTableSample, visible *ctes) {
 	}
 }
 
+// refuseAttribute refuses a name behind a dot that could be the call of a function.
+func (r *rewriter) refuseAttribute(node any, at int32) bool {
+	if r.functions == nil {
+		r.functions = fields(r.root)
+	}
+	name := attribute(r.policy, r.functions, node)
+	if name == "" {
+		return false
+	}
+	if at < 0 {
+		at = leftmost(node)
+	}
+	r.refuse(Error{
+		Code:    CodeFunction,
+		Message: fmt.Sprintf("%s behind a dot may be a field, or the call of a function that is not known to stay inside the scope", name),
+		Hint:    "write alias." + name + " for a table's column, name the columns of a function in FROM, AS f(" + name + "), or list the name in the policy under functions: {allow: […]}",
+	}, at)
+	return true
+}
+
 // currentOf finds the CURRENT of WHERE CURRENT OF, which the tree does not locate.
 func (r *rewriter) currentOf(*pgparse.CurrentOfExpr) int32 {
 	for i := range r.tokens {
@@ -118,14 +145,18 @@ func refusedFunction(p *policy.Policy, n *pgparse.FuncCall) (why, hint string) {
 	default:
 		return "function " + dotted(n.Funcname) + " is named with a database", "leave the database's name out"
 	}
-	if schema == "" && builtin.IsFunction(name) {
-		schema = "pg_catalog" // where PostgreSQL looks first, and the policy's patterns do not reach
-	}
-	if schema == "pg_catalog" && builtin.Function(name) || p.FunctionAllowed(schema, name) {
+	if functionAllowed(p, schema, name) {
 		return "", ""
 	}
 	return fmt.Sprintf("function %s is not known to stay inside the scope", dotted(n.Funcname)),
 		"if it reads no scoped table, list it in the policy under functions: {allow: […]}"
+}
+
+func functionAllowed(p *policy.Policy, schema, name string) bool {
+	if schema == "" && builtin.IsFunction(name) {
+		schema = "pg_catalog" // where PostgreSQL looks first, and the policy's patterns do not reach
+	}
+	return schema == "pg_catalog" && builtin.Function(name) || p.FunctionAllowed(schema, name)
 }
 
 func dotted(names []*pgparse.Node) string {
