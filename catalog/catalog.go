@@ -14,13 +14,14 @@ import (
 // A Catalog is a snapshot of a database's tables. It is immutable and safe for
 // concurrent use.
 type Catalog struct {
-	tables       []*Table // by schema and name
-	rowFunctions []Function
+	tables    []*Table   // by schema and name
+	functions []Function // by schema and name
 
-	byName    map[tableName]*Table
-	columns   map[tableName][]string
-	anyColumn map[string]bool // the names of columns of whatever table
-	callable  map[string]bool // the names of rowFunctions
+	byName   map[tableName]*Table
+	columns  map[tableName][]string
+	fields   map[string]bool // the names of columns of whatever table
+	callable map[string]bool // the names of functions
+	takesRow map[string]bool // the names of functions that take rows
 }
 
 type tableName struct{ schema, name string }
@@ -70,44 +71,48 @@ type ForeignKey struct {
 	NotValidated bool // rows from before it may violate it
 }
 
-// A Function is one that takes a row of a table, or any value, as its only
-// required argument, so that SQL can call it in the form of a column: row.name.
+// A Function is one outside pg_catalog with at most one required argument, which
+// SQL can therefore call in the form of a column: (argument).name. Functions of
+// one name in one schema are one here.
 type Function struct {
 	Schema, Name string
+	Row          bool // it takes rows of a table, or any value
 }
 
 // newCatalog builds the indexes over tables and functions and sorts both.
 func newCatalog(tables []*Table, functions []Function) *Catalog {
 	c := &Catalog{
-		tables:       tables,
-		rowFunctions: functions,
-		byName:       make(map[tableName]*Table, len(tables)),
-		columns:      make(map[tableName][]string, len(tables)),
-		anyColumn:    make(map[string]bool),
-		callable:     make(map[string]bool, len(functions)),
+		tables:    tables,
+		functions: functions,
+		byName:    make(map[tableName]*Table, len(tables)),
+		columns:   make(map[tableName][]string, len(tables)),
+		fields:    make(map[string]bool),
+		callable:  make(map[string]bool, len(functions)),
+		takesRow:  make(map[string]bool),
 	}
 	slices.SortFunc(c.tables, func(a, b *Table) int {
 		return cmp.Or(cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name))
 	})
-	slices.SortFunc(c.rowFunctions, func(a, b Function) int {
+	slices.SortFunc(c.functions, func(a, b Function) int {
 		return cmp.Or(cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Name, b.Name))
 	})
-	c.rowFunctions = slices.Compact(c.rowFunctions)
 	for _, t := range c.tables {
 		slices.SortFunc(t.Unique, slices.Compare)
 		slices.SortFunc(t.ForeignKeys, func(a, b ForeignKey) int {
-			return cmp.Or(slices.Compare(a.Columns, b.Columns), cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Table, b.Table), slices.Compare(a.Keys, b.Keys))
+			return cmp.Or(slices.Compare(a.Columns, b.Columns), cmp.Compare(a.Schema, b.Schema),
+				cmp.Compare(a.Table, b.Table), slices.Compare(a.Keys, b.Keys))
 		})
 		names := make([]string, len(t.Columns))
 		for i, column := range t.Columns {
 			names[i] = column.Name
-			c.anyColumn[column.Name] = true
+			c.fields[column.Name] = true
 		}
 		name := tableName{t.Schema, t.Name}
 		c.byName[name], c.columns[name] = t, names
 	}
-	for _, f := range c.rowFunctions {
+	for _, f := range c.functions {
 		c.callable[f.Name] = true
+		c.takesRow[f.Name] = c.takesRow[f.Name] || f.Row
 	}
 	return c
 }
@@ -126,13 +131,18 @@ func (c *Catalog) Columns(schema, table string) (names []string, ok bool) {
 	return names, ok
 }
 
-// RowFunctions returns the functions outside pg_catalog that SQL can call in the
-// form of a column.
-func (c *Catalog) RowFunctions() []Function { return slices.Clone(c.rowFunctions) }
+// Functions returns the functions that SQL can call in the form of a column, by
+// schema and name.
+func (c *Catalog) Functions() []Function { return slices.Clone(c.functions) }
 
-// CallsFunction reports whether x.name, where it is not known what x is, calls a
-// function: one of RowFunctions has the name, and no column of any table does.
-func (c *Catalog) CallsFunction(name string) bool { return c.callable[name] && !c.anyColumn[name] }
+// IsField reports whether (x).name, whatever x is, is a field of x: some table
+// has such a column, and no function that is not PostgreSQL's own can be meant.
+func (c *Catalog) IsField(name string) bool { return c.fields[name] && !c.callable[name] }
+
+// CallsFunction reports whether x.name, where x is a row of columns that are not
+// known, may call a function that is not PostgreSQL's own: one that takes rows
+// has the name, and no table has such a column.
+func (c *Catalog) CallsFunction(name string) bool { return c.takesRow[name] && !c.fields[name] }
 
 // Column returns a column by its exact name, or nil.
 func (t *Table) Column(name string) *Column {

@@ -125,7 +125,7 @@ func TestRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(loaded.Tables(), c.Tables()) || !reflect.DeepEqual(loaded.RowFunctions(), c.RowFunctions()) || text(t, loaded) != got {
+		if !reflect.DeepEqual(loaded.Tables(), c.Tables()) || !reflect.DeepEqual(loaded.Functions(), c.Functions()) || text(t, loaded) != got {
 			t.Errorf("%s is read differently than it was written", file)
 		}
 	}
@@ -217,6 +217,11 @@ func TestLookups(t *testing.T) {
 					t.Errorf("CallsFunction(%q) is not %v", name, want)
 				}
 			}
+			for name, want := range map[string]bool{"id": true, "the z": true, "a": false, "of_row": false, "of_text": false, "nowhere": false, "": false} {
+				if c.IsField(name) != want {
+					t.Errorf("IsField(%q) is not %v", name, want)
+				}
+			}
 		})
 	}
 	group.Wait()
@@ -254,7 +259,7 @@ func TestLoadFaults(t *testing.T) {
 		`{"version": 1, "tables": [{}]}`: "no name",
 		`{"version": 1, "tables": [{"schema": "s", "name": "t", "kind": "index", "columns": []}]}`:                             `"index"`,
 		`{"version": 1, "tables": [{"schema": "s", "name": "t", "kind": "table", "columns": [{}]}]}`:                           "without a name",
-		`{"version": 1, "row_functions": [{"schema": "s"}]}`:                                                                   "function",
+		`{"version": 1, "functions": [{"schema": "s"}]}`:                                                                       "function",
 		strings.Replace(table, "%s", `, "primary_key": ["b"]`, 1):                                                              `"b"`,
 		strings.Replace(table, "%s", `, "unique": [["a"], ["b"]]`, 1):                                                          `"b"`,
 		strings.Replace(table, "%s", `, "foreign_keys": [{"columns": ["a"], "schema": "s", "table": "u"}]`, 1):                 "nowhere",

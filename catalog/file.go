@@ -19,9 +19,9 @@ const maxFile = 256 << 20
 // The form of the file, and of what the server is asked for.
 type (
 	file struct {
-		Version      int            `json:"version"`
-		Tables       []fileTable    `json:"tables"`
-		RowFunctions []fileFunction `json:"row_functions"`
+		Version   int            `json:"version"`
+		Tables    []fileTable    `json:"tables"`
+		Functions []fileFunction `json:"functions"`
 	}
 	fileTable struct {
 		Schema      string           `json:"schema"`
@@ -52,6 +52,7 @@ type (
 	fileFunction struct {
 		Schema string `json:"schema"`
 		Name   string `json:"name"`
+		Row    bool   `json:"row,omitempty"`
 	}
 )
 
@@ -143,8 +144,8 @@ func (f *file) catalog() (*Catalog, error) {
 		}
 		tables[i] = table
 	}
-	functions := make([]Function, len(f.RowFunctions))
-	for i, fn := range f.RowFunctions {
+	functions := make([]Function, len(f.Functions))
+	for i, fn := range f.Functions {
 		if fn.Name == "" {
 			return nil, &Error{Message: "a function without a name", Hint: rewriteHint}
 		}
@@ -218,8 +219,8 @@ func (c *Catalog) WriteTo(w io.Writer) (int64, error) {
 		}
 		b.WriteString("\n    }")
 	}
-	b.WriteString("\n  ],\n  \"row_functions\": [")
-	for i, f := range c.rowFunctions {
+	b.WriteString("\n  ],\n  \"functions\": [")
+	for i, f := range c.functions {
 		separate(&b, i, "\n    ")
 		b.WriteString(line(fileFunction(f)))
 	}

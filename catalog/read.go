@@ -136,13 +136,16 @@ SELECT pg_catalog.jsonb_build_object('version', 1, 'tables', coalesce((
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-), '[]'), 'row_functions', coalesce((
-  SELECT pg_catalog.jsonb_agg(DISTINCT pg_catalog.jsonb_build_object('schema', n.nspname, 'name', p.proname))
-  FROM pg_catalog.pg_proc p
-  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-  JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
-  WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-    AND p.pronargs - p.pronargdefaults <= 1 AND p.prokind <> 'p'
-    AND (t.typtype = 'c' OR EXISTS (SELECT 1 FROM pg_catalog.pg_type b WHERE b.oid = t.typbasetype AND b.typtype IN ('c', 'd'))
-      OR t.typname IN ('record', 'any', 'anyelement', 'anynonarray', 'anycompatible', 'anycompatiblenonarray'))
+), '[]'), 'functions', coalesce((
+  SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('schema', f.nspname, 'name', f.proname, 'row', f.takes_row))
+  FROM (
+    SELECT n.nspname, p.proname, pg_catalog.bool_or(t.typtype = 'c'
+      OR EXISTS (SELECT 1 FROM pg_catalog.pg_type b WHERE b.oid = t.typbasetype AND b.typtype IN ('c', 'd'))
+      OR t.typname IN ('record', 'any', 'anyelement', 'anynonarray', 'anycompatible', 'anycompatiblenonarray')) AS takes_row
+    FROM pg_catalog.pg_proc p
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND p.pronargs - p.pronargdefaults <= 1 AND p.prokind <> 'p'
+    GROUP BY n.nspname, p.proname) f
 ), '[]'))::pg_catalog.text`

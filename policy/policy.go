@@ -3,7 +3,10 @@
 // SQL syntax trees, drivers or contexts.
 package policy
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // A Policy is immutable once loaded and safe for concurrent use.
 type Policy struct {
@@ -51,6 +54,21 @@ func (p *Policy) Table(schema, name string) *Table {
 		}
 	}
 	return nil
+}
+
+// Tables returns the tables that are listed by their exact names, in the order of
+// the file. Those that match a pattern are not known to the policy.
+func (p *Policy) Tables() []*Table {
+	var all []*Table
+	for _, tables := range p.tables {
+		for _, t := range tables {
+			all = append(all, t)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Table) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return all
 }
 
 func (p *Policy) tableIn(schema, name string) *Table {

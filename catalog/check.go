@@ -1,0 +1,157 @@
+package catalog
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+// A Finding is something in a policy that does not fit the database.
+type Finding struct {
+	Table        string // schema-qualified
+	Line, Column int    // of the table's entry in the policy file
+	Message      string
+	Hint         string // what to do
+}
+
+// String returns "line:column: message; hint".
+func (f Finding) String() string {
+	return fmt.Sprintf("%d:%d: %s; %s", f.Line, f.Column, f.Message, f.Hint)
+}
+
+// Check compares a policy with the catalogue and returns what does not fit, in
+// the order of the policy file: tables and columns that do not exist, types that
+// cannot be compared, and paths without the unique key and the foreign key on
+// which the guarantee rests. A table that the policy does not list is none: its
+// statements are refused.
+func (c *Catalog) Check(p *policy.Policy) []Finding {
+	k := &checker{catalog: c}
+	for _, t := range p.Tables() {
+		if c.Table(t.Schema, t.Name) == nil && t.Access != policy.Denied {
+			k.table = t
+			k.find(c.suggestTable(t), "table %s.%s does not exist", t.Schema, t.Name)
+		}
+	}
+	for _, t := range c.tables {
+		if k.table = p.Table(t.Schema, t.Name); k.table == nil {
+			continue
+		}
+		if t.Kind == Type {
+			k.find("remove it", "%s.%s is a type and no table", t.Schema, t.Name)
+			continue
+		}
+		for _, s := range k.table.Scopings {
+			k.scoping(t, s)
+		}
+	}
+	slices.SortStableFunc(k.findings, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return k.findings
+}
+
+type checker struct {
+	catalog  *Catalog
+	table    *policy.Table
+	findings []Finding
+}
+
+func (k *checker) find(hint, format string, args ...any) {
+	k.findings = append(k.findings, Finding{
+		Table: k.table.Schema + "." + k.table.Name, Line: k.table.Line, Column: k.table.Column,
+		Message: fmt.Sprintf(format, args...), Hint: hint,
+	})
+}
+
+func (k *checker) scoping(t *Table, s policy.Scoping) {
+	for _, alternative := range s.Any {
+		k.scoping(t, alternative)
+	}
+	if len(s.Any) > 0 {
+		return
+	}
+	column := t.Column(s.Column)
+	if column == nil {
+		k.find(hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, s.Column)
+		return
+	}
+	if s.Path == nil {
+		if !canEqual(string(s.Dimension.Type), column.Type) {
+			k.find(fmt.Sprintf("give dimension %q the column's type", s.Dimension.Name),
+				"column %s of %s.%s is of type %s, and dimension %q of type %s", column.Name, t.Schema, t.Name, column.Type, s.Dimension.Name, s.Dimension.Type)
+		}
+		return
+	}
+	target := k.catalog.Table(s.Path.Target.Schema, s.Path.Target.Name)
+	if target == nil {
+		return // found with its own entry
+	}
+	key := target.Column(s.Path.Key)
+	path := fmt.Sprintf("%s -> %s.%s(%s)", s.Column, target.Schema, target.Name, s.Path.Key)
+	switch {
+	case key == nil:
+		k.find(hasColumns(target), "the path %s of %s.%s leads to a column that does not exist", path, t.Schema, t.Name)
+	case !canEqual(key.Type, column.Type):
+		k.find("let the column refer to one of its own type", "the path %s of %s.%s leads from type %s to type %s", path, t.Schema, t.Name, column.Type, key.Type)
+	default:
+		if !target.IsUnique(key.Name) && target.hasRows() {
+			k.find(fmt.Sprintf("add a unique constraint on %s alone, or another row with its value can adopt rows", key.Name),
+				"the path %s of %s.%s leads to a column that is not unique", path, t.Schema, t.Name)
+		}
+		if !t.References(column.Name, target.Schema, target.Name, key.Name) && t.hasRows() && target.hasRows() {
+			k.find("add one, or a new row can adopt rows whose parent is gone", "no foreign key is behind the path %s of %s.%s", path, t.Schema, t.Name)
+		}
+	}
+}
+
+// hasRows reports whether rows are stored in a table, so that it can have keys.
+func (t *Table) hasRows() bool { return t.Kind == Ordinary || t.Kind == Partitioned }
+
+func hasColumns(t *Table) string {
+	if len(t.Columns) == 0 {
+		return "it has no columns"
+	}
+	names := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	return "it has " + strings.Join(names, ", ")
+}
+
+func (c *Catalog) suggestTable(t *policy.Table) string {
+	for _, other := range c.tables {
+		if other.Kind != Type && other.Schema != t.Schema && other.Name == t.Name {
+			return fmt.Sprintf("there is a table of that name in the schema %s", other.Schema)
+		}
+	}
+	return "create it, take another snapshot, or remove the entry"
+}
+
+// families are the types whose values PostgreSQL compares with each other, by the
+// name that format_type gives them.
+var families = map[string]string{
+	"smallint": "number", "integer": "number", "bigint": "number", "numeric": "number", "oid": "number",
+	"real": "number", "double precision": "number",
+	"text": "text", "character varying": "text", "character": "text", "name": "text",
+	"uuid": "uuid", "boolean": "boolean", "date": "date", "bytea": "bytea",
+	"timestamp without time zone": "date", "timestamp with time zone": "date",
+	"json": "json", "jsonb": "jsonb",
+}
+
+// canEqual reports whether two types can be equal. What is not known, such as
+// a domain, may be.
+func canEqual(a, b string) bool {
+	familyA, familyB := familyOf(a), familyOf(b)
+	return familyA == "" || familyB == "" || familyA == familyB
+}
+
+func familyOf(typeName string) string {
+	if strings.HasSuffix(typeName, "[]") {
+		return "array"
+	}
+	name, _, _ := strings.Cut(typeName, "(")
+	return families[name]
+}
