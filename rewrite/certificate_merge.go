@@ -5,6 +5,7 @@ import (
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite/builtin"
 )
 
 func (c *certifier) merge(n *pgparse.MergeStmt, scope []string) {
@@ -24,7 +25,7 @@ func (c *certifier) merge(n *pgparse.MergeStmt, scope []string) {
 	for _, node := range n.MergeWhenClauses {
 		w := node.GetMergeWhenClause()
 		if t != nil && c.rewritten {
-			c.mergeAction(t, w)
+			c.mergeAction(t, refName(n.Relation), w)
 		}
 		c.walkNode(w.Condition, scope)
 		c.walkList(w.TargetList, scope)
@@ -35,7 +36,7 @@ func (c *certifier) merge(n *pgparse.MergeStmt, scope []string) {
 // mergeAction takes the fills out of an action and the check out of its
 // condition: each column that ties a row of t to the scope is filled, or checked,
 // or, by an UPDATE, left as it is.
-func (c *certifier) mergeAction(t *policy.Table, w *pgparse.MergeWhenClause) {
+func (c *certifier) mergeAction(t *policy.Table, ref string, w *pgparse.MergeWhenClause) {
 	var checked []policy.Scoping
 	switch w.CommandType {
 	case pgparse.CmdType_CMD_INSERT:
@@ -54,23 +55,51 @@ func (c *certifier) mergeAction(t *policy.Table, w *pgparse.MergeWhenClause) {
 	if len(checked) == 0 {
 		return
 	}
-	values := make([]*pgparse.Node, len(checked))
-	for i, s := range checked {
-		if values[i] = actionValue(w, s.Column); values[i] == nil || !isRepeatable(pgparse.Unwrap(values[i])) {
-			c.fail("MERGE gives %s of table %s a value that cannot be checked", s.Column, t.Name)
-			return
+	a := &action{table: t, ref: ref, update: w.CommandType == pgparse.CmdType_CMD_UPDATE, values: map[string]*pgparse.Node{}}
+	for _, s := range checked {
+		ways := s.Any
+		if len(ways) == 0 {
+			ways = []policy.Scoping{s}
+		}
+		for _, way := range ways {
+			if len(s.Any) > 0 && !isNamed(w, way.Column) {
+				continue
+			}
+			value := actionValue(w, way.Column)
+			if value == nil || !c.isRepeatable(pgparse.Unwrap(value)) {
+				c.fail("MERGE gives %s of table %s a value that cannot be checked", way.Column, t.Name)
+				return
+			}
+			a.values[way.Column] = value
 		}
 	}
-	if c.isActionCheck(w.Condition, t, checked, values) {
+	if c.isActionCheck(w.Condition, a, checked) {
 		w.Condition = nil
 		return
 	}
 	condition, check := c.caseOf(w.Condition, nil)
-	if condition == nil || !c.isActionCheck(check, t, checked, values) {
+	if condition == nil || !c.isActionCheck(check, a, checked) {
 		c.fail("rows that MERGE writes to table %s are not checked", t.Name)
 		return
 	}
 	w.Condition = condition
+}
+
+// An action is what a WHEN clause of a MERGE writes.
+type action struct {
+	table  *policy.Table
+	ref    string // of the table
+	update bool
+	values map[string]*pgparse.Node // by column, of those that are checked
+}
+
+func isNamed(w *pgparse.MergeWhenClause, column string) bool {
+	for _, n := range w.TargetList {
+		if n.GetResTarget().GetName() == column {
+			return true
+		}
+	}
+	return false
 }
 
 // unfillAction takes the filled columns of an INSERT and their values away, and
@@ -82,7 +111,7 @@ func (c *certifier) unfillAction(t *policy.Table, w *pgparse.MergeWhenClause) ma
 		column := w.TargetList[last].GetResTarget()
 		var dimension *policy.Dimension
 		for _, s := range c.needed(t) {
-			if s.Path == nil && s.Column == column.GetName() && c.shape.Presence(s.Dimension) == One && !filled[s.Dimension] {
+			if s.Path == nil && len(s.Any) == 0 && s.Column == column.GetName() && c.shape.Presence(s.Dimension) == One && !filled[s.Dimension] {
 				dimension = s.Dimension
 			}
 		}
@@ -129,17 +158,23 @@ func actionValue(w *pgparse.MergeWhenClause, column string) *pgparse.Node {
 
 // isRepeatable reports whether an expression may be computed twice for one row.
 // What is not known to be the same both times may not.
-func isRepeatable(node any) bool {
+func (c *certifier) isRepeatable(node any) bool {
 	same := true
-	switch node.(type) {
+	switch n := node.(type) {
+	case *pgparse.ColumnRef:
+		name := n.Fields[len(n.Fields)-1].GetString_().GetSval()
+		if len(n.Fields) > 1 && (builtin.IsFunction(name) || c.policy.FunctionAllowed("", name)) {
+			return false // s.nextval is nextval(s)
+		}
+		return name != ""
 	case *pgparse.FuncCall, *pgparse.SubLink, *pgparse.SetToDefault, *pgparse.A_Star:
 		return false
-	case *pgparse.A_Const, *pgparse.ParamRef, *pgparse.ColumnRef, *pgparse.TypeName, *pgparse.SQLValueFunction,
+	case *pgparse.A_Const, *pgparse.ParamRef, *pgparse.TypeName, *pgparse.SQLValueFunction,
 		*pgparse.String, *pgparse.Integer, *pgparse.Float, *pgparse.Boolean, *pgparse.List,
 		*pgparse.TypeCast, *pgparse.CollateClause, *pgparse.A_Expr, *pgparse.BoolExpr, *pgparse.NullTest,
 		*pgparse.BooleanTest, *pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
-		*pgparse.A_ArrayExpr, *pgparse.A_Indirection, *pgparse.A_Indices:
-		if !pgparse.Children(node, func(child any) { same = same && isRepeatable(child) }) {
+		*pgparse.A_ArrayExpr:
+		if !pgparse.Children(node, func(child any) { same = same && c.isRepeatable(child) }) {
 			return false
 		}
 		return same
@@ -149,9 +184,9 @@ func isRepeatable(node any) bool {
 
 // isActionCheck reports whether a condition is the check that each value lies in
 // its scoping: CASE WHEN … AND … THEN true ELSE (SELECT 'scoped-pgx:…')::bool END.
-func (c *certifier) isActionCheck(n *pgparse.Node, t *policy.Table, scopings []policy.Scoping, values []*pgparse.Node) bool {
+func (c *certifier) isActionCheck(n *pgparse.Node, a *action, scopings []policy.Scoping) bool {
 	message := emptySelect()
-	message.TargetList = []*pgparse.Node{resTarget(literal(fmt.Sprintf("scoped-pgx:%s.%s:(new)", t.Schema, t.Name)))}
+	message.TargetList = []*pgparse.Node{resTarget(literal(fmt.Sprintf("scoped-pgx:%s.%s:(new)", a.table.Schema, a.table.Name)))}
 	failure := cast(&pgparse.Node{Node: &pgparse.Node_SubLink{SubLink: &pgparse.SubLink{
 		SubLinkType: pgparse.SubLinkType_EXPR_SUBLINK, Subselect: selectNode(message),
 	}}}, "bool", false)
@@ -164,7 +199,46 @@ func (c *certifier) isActionCheck(n *pgparse.Node, t *policy.Table, scopings []p
 		return false
 	}
 	for i, s := range scopings {
-		if want := c.valuePredicate(all[i], s, values[i]); want == nil || !pgparse.Equal(all[i], want) {
+		if len(s.Any) > 0 {
+			if !c.isEitherWritten(all[i], a, s.Any) {
+				return false
+			}
+		} else if want := c.valuePredicate(all[i], s, a.values[s.Column]); want == nil || !pgparse.Equal(all[i], want) {
+			return false
+		}
+	}
+	return true
+}
+
+// isEitherWritten reports whether a condition is that one of the columns leads to
+// the scope, by the value that it is given or, in an UPDATE, by the one that it
+// keeps. A column that an INSERT does not name must not be looked at.
+func (c *certifier) isEitherWritten(condition *pgparse.Node, a *action, ways []policy.Scoping) bool {
+	var asked []policy.Scoping
+	for _, s := range ways {
+		if a.values[s.Column] != nil || a.update {
+			asked = append(asked, s)
+		}
+	}
+	args := []*pgparse.Node{condition}
+	if len(asked) > 1 {
+		or := condition.GetBoolExpr()
+		if or == nil || or.Boolop != pgparse.BoolExprType_OR_EXPR {
+			return false
+		}
+		args = or.Args
+	}
+	if len(args) != len(asked) || len(asked) == 0 {
+		return false
+	}
+	for i, s := range asked {
+		var want *pgparse.Node
+		if value := a.values[s.Column]; value != nil {
+			want = c.valuePredicate(args[i], s, value)
+		} else {
+			want = c.predicate(args[i], s, a.ref)
+		}
+		if want == nil || !pgparse.Equal(args[i], want) {
 			return false
 		}
 	}

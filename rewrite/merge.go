@@ -150,21 +150,61 @@ func (r *rewriter) mergeCheck(w *mergeWhen, t *relation) string {
 		if r.shape.Presence(s.Dimension) == All {
 			continue
 		}
-		i, value := r.written(w, s, t)
-		if value == nil {
+		predicate := r.writtenPredicate(w, s, t, values)
+		if predicate == "" {
 			return ""
 		}
-		if i >= len(values) || values[i].behind > len(r.tokens) {
-			r.refuseConstruct(t.location, "an assignment whose value cannot be found", "assign the column "+s.Column+" by itself")
-			return ""
-		}
-		predicates = append(predicates, r.valuePredicate(s, value, r.text[r.start(values[i].first):r.end(values[i].behind-1)]))
+		predicates = append(predicates, predicate)
 	}
 	if len(predicates) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("CASE WHEN %s THEN true ELSE (SELECT 'scoped-pgx:%s:(new)')::bool END",
 		strings.Join(predicates, " AND "), strings.ReplaceAll(t.Schema+"."+t.Name, "'", "''"))
+}
+
+// writtenPredicate returns the predicate that the values of an action must
+// satisfy, or nothing, having refused, where they cannot be checked.
+func (r *rewriter) writtenPredicate(w *mergeWhen, s policy.Scoping, t *relation, values []tokenRange) string {
+	if s.Any != nil {
+		return r.eitherWritten(w, s, t, values)
+	}
+	i, value := r.written(w, s, t)
+	if value == nil {
+		return ""
+	}
+	if i >= len(values) || values[i].first >= values[i].behind || values[i].behind > len(r.tokens) {
+		r.refuseConstruct(t.location, "an assignment whose value cannot be found", "assign the column "+s.Column+" by itself")
+		return ""
+	}
+	return r.valuePredicate(s, value, r.text[r.start(values[i].first):r.end(values[i].behind-1)])
+}
+
+// eitherWritten is writtenPredicate for either of several columns. Those that an
+// UPDATE does not assign stay as they are. What becomes of those that an INSERT
+// does not name is not known, so one that it names must lead to the scope.
+func (r *rewriter) eitherWritten(w *mergeWhen, s policy.Scoping, t *relation, values []tokenRange) string {
+	var columns, either []string
+	for _, a := range s.Any {
+		columns = append(columns, a.Column)
+		switch {
+		case names(w.TargetList, a.Column):
+			predicate := r.writtenPredicate(w, a, t, values)
+			if predicate == "" {
+				return ""
+			}
+			either = append(either, predicate)
+		case w.CommandType == pgparse.CmdType_CMD_UPDATE:
+			either = append(either, r.predicate(a, t.ref))
+		}
+	}
+	if len(either) == 0 {
+		r.refuseConstruct(int32(r.start(w.then+1)),
+			fmt.Sprintf("an INSERT of a MERGE that names none of %s, whose values have to be checked: table %s", strings.Join(columns, ", "), t.Name),
+			"name one of the columns and its value")
+		return ""
+	}
+	return "(" + strings.Join(either, " OR ") + ")"
 }
 
 // fillAction appends columns to the column list of an INSERT, and their values.
