@@ -15,13 +15,12 @@ import (
 const (
 	forbiddenTable    = "corpus_forbidden_table"
 	forbiddenFunction = "corpus_forbidden_function"
-	forbiddenBuiltin  = "pg_read_file"
 )
 
 var probes = []string{
 	"(SELECT 1 FROM " + forbiddenTable + ")",
 	forbiddenFunction + "()",
-	"('x'::text)." + forbiddenBuiltin, // calls the function where the value has no such field
+	"('x'::text)." + forbiddenFunction, // calls the function where the value has no such field
 	forbiddenTable,
 }
 
@@ -93,7 +92,7 @@ func holds(node any) bool {
 			found = found || n.Funcname[len(n.Funcname)-1].GetString_().GetSval() == forbiddenFunction
 		case *pgparse.A_Indirection:
 			for _, field := range n.Indirection {
-				found = found || field.GetString_().GetSval() == forbiddenBuiltin
+				found = found || field.GetString_().GetSval() == forbiddenFunction
 			}
 		}
 		pgparse.Children(node, walk)
