@@ -141,6 +141,42 @@ var seededBugs = []seededBug{
 	{"the conflict's condition is lost", onlyIn("::bool END", replaced(`.*`, ""))},
 	{"the conflict's other row passes", replaced(`ELSE \('scoped.*\)::bool END`, "ELSE true END", "ELSE false END", "END")},
 	{"a column is filled that is another", replaced(`^, site_id$`, ", id", ", title", ", site_id, site_id")},
+	{"MERGE has no guard", replaced(`^\(.*\) AND \($`, "(", "(true) AND (", "(true OR ")},
+	{"MERGE checks another value", replaced(`CASE WHEN \(+[^()]+\)`, "CASE WHEN (1)", "CASE WHEN ((s.id)", "CASE WHEN (site_id)", "CASE WHEN (p.site_id)")},
+	{"MERGE checks nothing", replaced(`CASE WHEN [^C]+ THEN true ELSE \(SELECT`, "CASE WHEN true THEN true ELSE (SELECT", "CASE WHEN NULL THEN true WHEN true THEN true ELSE (SELECT")},
+	{"MERGE checks and passes", replaced(`\(SELECT 'scoped[^']*'\)::bool`, "true", "false", "NULL", "(SELECT 'true')::bool", "'scoped'::bool")},
+	{"MERGE names another table", replaced(`scoped-pgx:\w+\.\w+`, "scoped-pgx:public.other", "scoped-pgx:")},
+	{"MERGE compares in another type", replaced(`\)::(bigint|text)\b`, ")", ")::float8", ")::int")},
+	{"MERGE compares no text", replaced(`\(\((.*?)\), \(.*?\)::text\) IN \(SELECT (\w+\.\w+), \w+\.\w+::text`, "($1) IN (SELECT $2")},
+	{"MERGE checks one of two", replaced(`(CASE WHEN .*\)) AND \(.* THEN true`, "$1 THEN true")},
+	{"MERGE checks or does as the condition says", func(p *plan, i int) (seeded []edits) {
+		for j := range p.edits[i:] {
+			before, behind := p.edits[i].text, p.edits[i+j].text
+			if strings.TrimSpace(before) == "CASE WHEN (" && strings.HasPrefix(behind, ") THEN CASE") {
+				changed := slices.Clone(p.edits)
+				check := strings.TrimSuffix(strings.TrimPrefix(behind, ") THEN "), " END")
+				changed[i].text, changed[i+j].text = " (", ") OR "+check
+				seeded = append(seeded, slices.Clone(changed))
+				changed[i].text, changed[i+j].text = " CASE WHEN (", ") THEN true ELSE "+check+" END"
+				seeded = append(seeded, slices.Clone(changed))
+				changed[i].text, changed[i+j].text = " (", ")"
+				seeded = append(seeded, changed)
+				break
+			}
+		}
+		return seeded
+	}},
+	{"MERGE does not fill a column", func(p *plan, i int) (seeded []edits) {
+		for j := range p.edits[:i] {
+			if !strings.Contains(p.source.text, "MERGE") { // elsewhere a check can stand in for it
+				break
+			}
+			if strings.HasPrefix(p.edits[i].text, ", $") && strings.HasPrefix(p.edits[j].text, ", ") {
+				seeded = append(seeded, append(append(slices.Clone(p.edits[:j]), p.edits[j+1:i]...), p.edits[i+1:]...))
+			}
+		}
+		return seeded
+	}},
 	{"a second statement follows", func(p *plan, i int) []edits {
 		return []edits{append(slices.Clone(p.edits), edit{offset: len(p.source.text), text: "; DELETE FROM public.post"})}
 	}},
@@ -208,7 +244,7 @@ func TestCertificateRefusesSeededBugs(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						if err := certify(&wrong, s, original, p, shape); err == nil {
+						if err := certify(&wrong, s, original, p, nil, shape); err == nil {
 							t.Errorf("%s\n%s\nis certified as\n%s", bug.name, sql, wrong.SQL)
 						}
 					}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite/builtin"
 )
 
 // merge rewrites a MERGE. The guard of its target joins the user's condition, so
@@ -13,7 +14,8 @@ import (
 //
 //	ON t.id = s.id   becomes   ON (t.site_id = $1::bigint) AND (t.id = s.id)
 //
-// Its actions are filled and checked one by one.
+// Its actions are filled and checked one by one. They run behind ON, so only its
+// conditions have to wait for a guard.
 func (r *rewriter) merge(n *pgparse.MergeStmt, visible *ctes) {
 	visible = r.with(n.WithClause, visible)
 	t, guard := r.target(n.Relation, "merge")
@@ -22,7 +24,6 @@ func (r *rewriter) merge(n *pgparse.MergeStmt, visible *ctes) {
 	}
 	r.qualify(n.Relation, t)
 	defer r.enter([]*pgparse.Node{n.SourceRelation}, n.Relation, visible)()
-	r.walkOne(n.SourceRelation, visible)
 
 	on := r.lastOn(t.last)
 	when := r.findOutsideCase(on+1, pgparse.Token_WHEN)
@@ -32,6 +33,10 @@ func (r *rewriter) merge(n *pgparse.MergeStmt, visible *ctes) {
 	if guard != "" {
 		r.edits.prefix(r.start(on+1), "("+guard+") AND (")
 	}
+	target := r.targetSource(n.Relation, t)
+	target.behindOn = when
+	r.protect([]*pgparse.Node{n.SourceRelation}, n.JoinCondition, nil, target, visible)
+	r.walkOne(n.SourceRelation, visible)
 	r.walkOne(n.JoinCondition, visible)
 	if guard != "" {
 		r.edits.suffix(r.end(when-1), ")")
@@ -41,7 +46,7 @@ func (r *rewriter) merge(n *pgparse.MergeStmt, visible *ctes) {
 		w.then = r.findOutsideCase(when+1, pgparse.Token_THEN)
 		when = r.findOutsideCase(w.then+1, pgparse.Token_WHEN)
 		w.behind = when
-		if w.then+1 >= len(r.tokens) {
+		if w.then+1 >= len(r.tokens) || r.err != nil {
 			return
 		}
 		check := r.mergeCheck(w, t)
@@ -114,9 +119,8 @@ func (r *rewriter) restrictAction(w *mergeWhen, check string, visible *ctes) {
 		r.edits.suffix(r.end(w.then-1), " AND "+check)
 		return
 	}
-	and := r.find(w.when, pgparse.Token_AND)
 	if check != "" {
-		r.edits.prefix(r.start(and+1), "CASE WHEN (")
+		r.edits.prefix(r.start(r.find(w.when, pgparse.Token_AND)+1), "CASE WHEN (")
 	}
 	r.walkOne(w.Condition, visible)
 	if check != "" {
@@ -131,6 +135,11 @@ func (r *rewriter) mergeCheck(w *mergeWhen, t *relation) string {
 	var values []tokenRange
 	switch w.CommandType {
 	case pgparse.CmdType_CMD_INSERT:
+		if t.Access == policy.Scoped && len(w.TargetList) > 0 && len(w.TargetList) != len(w.Values) {
+			r.refuseConstruct(int32(r.start(w.then+1)), fmt.Sprintf("an INSERT of %d values into %d columns", len(w.Values), len(w.TargetList)),
+				"give each column its value")
+			return ""
+		}
 		insert := &pgparse.InsertStmt{Cols: w.TargetList}
 		if len(w.Values) > 0 {
 			insert.SelectStmt = w.Values[0] // it is not DEFAULT VALUES
@@ -235,15 +244,17 @@ func (r *rewriter) fillAction(w *mergeWhen, filled []policy.Scoping) {
 // the value that it is given, or nil, having refused, where there is none that
 // can be checked.
 func (r *rewriter) written(w *mergeWhen, s policy.Scoping, t *relation) (int, *pgparse.Node) {
-	i := 0
-	for i < len(w.TargetList) && w.TargetList[i].GetResTarget().GetName() != s.Column {
-		i++
+	i, found := 0, 0
+	for j, n := range w.TargetList {
+		if n.GetResTarget().GetName() == s.Column {
+			i, found = j, found+1
+		}
 	}
 	at := int32(r.start(w.then + 1))
-	if i == len(w.TargetList) {
+	if found == 0 {
 		message, hint := fmt.Sprintf("an INSERT of a MERGE that names no %s, whose value has to be checked: table %s", s.Column, t.Name),
 			fmt.Sprintf("name the column %s and its value", s.Column)
-		if i == 0 {
+		if len(w.TargetList) == 0 {
 			hint = "name the columns: INSERT (" + s.Column + ", …) VALUES …"
 		}
 		r.refuseConstruct(at, message, hint)
@@ -253,13 +264,13 @@ func (r *rewriter) written(w *mergeWhen, s policy.Scoping, t *relation) (int, *p
 	value := target.Val
 	if w.CommandType == pgparse.CmdType_CMD_INSERT {
 		value = nil
-		if i < len(w.Values) {
+		if len(w.Values) == len(w.TargetList) {
 			value = w.Values[i]
 		}
 	}
 	if multi := value.GetMultiAssignRef(); multi != nil {
 		value = nil
-		if args := multi.Source.GetRowExpr().GetArgs(); int(multi.Colno) <= len(args) {
+		if args := multi.Source.GetRowExpr().GetArgs(); len(args) == int(multi.Ncolumns) {
 			value = args[multi.Colno-1]
 		}
 	}
@@ -267,7 +278,7 @@ func (r *rewriter) written(w *mergeWhen, s policy.Scoping, t *relation) (int, *p
 		at = l
 	}
 	switch {
-	case value == nil || len(target.Indirection) > 0:
+	case value == nil || found > 1 || len(target.Indirection) > 0:
 		r.refuseConstruct(at, fmt.Sprintf("a MERGE that gives %s a value that cannot be checked: table %s", s.Column, t.Name),
 			fmt.Sprintf("assign the column by itself: %s = value", s.Column))
 	case value.GetSetToDefault() != nil && w.CommandType == pgparse.CmdType_CMD_INSERT && s.Path == nil:
@@ -276,7 +287,7 @@ func (r *rewriter) written(w *mergeWhen, s policy.Scoping, t *relation) (int, *p
 	case value.GetSetToDefault() != nil:
 		r.refuseConstruct(at, fmt.Sprintf("the DEFAULT of %s in a MERGE, which is not known: table %s", s.Column, t.Name),
 			"write its value")
-	case !repeatable(pgparse.Unwrap(value)):
+	case !r.repeatable(pgparse.Unwrap(value)):
 		r.refuseConstruct(at, fmt.Sprintf("the value of %s in a MERGE, which has to be checked, calls a function or is a subquery: table %s", s.Column, t.Name),
 			"compute it in the source: USING (SELECT …, value AS x FROM …) AS s …, and write s.x")
 	default:
@@ -287,15 +298,19 @@ func (r *rewriter) written(w *mergeWhen, s policy.Scoping, t *relation) (int, *p
 
 // repeatable reports whether an expression has the same value each time that it
 // is computed for one row, and may therefore stand in a check and in an action.
-func repeatable(node any) bool {
+// A name behind a dot may be that of a function: s.nextval is nextval(s).
+func (r *rewriter) repeatable(node any) bool {
 	switch n := node.(type) {
-	case *pgparse.ColumnRef, *pgparse.A_Const, *pgparse.ParamRef, *pgparse.TypeCast, *pgparse.TypeName,
+	case *pgparse.ColumnRef:
+		name := n.Fields[len(n.Fields)-1].GetString_()
+		return name != nil && (len(n.Fields) == 1 || !builtin.IsFunction(name.Sval) && !r.policy.FunctionAllowed("", name.Sval))
+	case *pgparse.A_Const, *pgparse.ParamRef, *pgparse.TypeCast, *pgparse.TypeName,
 		*pgparse.A_Expr, *pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest,
 		*pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
-		*pgparse.A_Indirection, *pgparse.A_Indices, *pgparse.A_ArrayExpr, *pgparse.CollateClause,
+		*pgparse.A_ArrayExpr, *pgparse.CollateClause,
 		*pgparse.SQLValueFunction, *pgparse.List, *pgparse.String, *pgparse.Integer, *pgparse.Float, *pgparse.Boolean:
 		same := true
-		pgparse.Children(n, func(child any) { same = same && repeatable(child) })
+		pgparse.Children(n, func(child any) { same = same && r.repeatable(child) })
 		return same
 	}
 	return false
@@ -338,7 +353,11 @@ func (r *rewriter) items(open int) []tokenRange {
 func (r *rewriter) list(i, behind int) []tokenRange {
 	var items []tokenRange
 	for i < behind {
-		comma := min(r.find(i, pgparse.Token_ASCII_44), behind)
+		comma := r.find(i, pgparse.Token_ASCII_44, pgparse.Token_WHEN)
+		for r.token(comma) == pgparse.Token_WHEN && comma < behind { // of a CASE
+			comma = r.find(comma+1, pgparse.Token_ASCII_44, pgparse.Token_WHEN)
+		}
+		comma = min(comma, behind)
 		items = append(items, tokenRange{i, comma})
 		i = comma + 1
 	}

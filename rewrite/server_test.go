@@ -247,7 +247,7 @@ func TestNothingIsReadWithoutAScope(t *testing.T) {
 	p := goldenPolicy(t)
 	for table := range ownerOf {
 		access := p.Table("", strings.Trim(table, `"`)).Access
-		for _, form := range []string{"SELECT * FROM %s", "TABLE %s", "DELETE FROM %s", "INSERT INTO %s DEFAULT VALUES", "SELECT EXISTS (SELECT FROM %s)"} {
+		for _, form := range []string{"SELECT * FROM %s", "TABLE %s", "DELETE FROM %s", "INSERT INTO %s DEFAULT VALUES", "MERGE INTO %s AS t USING (SELECT) AS s ON true WHEN MATCHED THEN DELETE", "SELECT EXISTS (SELECT FROM %s)"} {
 			sql := fmt.Sprintf(form, table)
 			_, err := rewrite.New(sql, p, 0)
 			switch {
