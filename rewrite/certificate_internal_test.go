@@ -244,7 +244,7 @@ func TestCertificateRefusesSeededBugs(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						if err := certify(&wrong, s, original, p, nil, shape); err == nil {
+						if err := certify(&wrong, s, original, p, shape); err == nil {
 							t.Errorf("%s\n%s\nis certified as\n%s", bug.name, sql, wrong.SQL)
 						}
 					}
