@@ -31,7 +31,7 @@ const (
 	days     = "days"     // a small number of days; poison is beyond every date
 	day      = "day"      // a date near 2026; poison is the last one
 	moment   = "moment"   // a time near 2026; poison is the last one
-	pattern  = "pattern"  // text that is a pattern; poison is one that cannot be read
+	pattern  = "pattern"  // text that is a pattern; poison is one that no matching survives
 	big      = "big"      // a number below a thousand; poison is the largest bigint
 	list     = "list"     // an array whose first element is a divisor
 	numerals = "numerals" // an array of text that is numbers

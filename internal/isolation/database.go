@@ -19,6 +19,8 @@ var settings = []string{
 	"SET enable_hashjoin = off; SET enable_hashagg = off; SET enable_seqscan = off",
 	"SET enable_nestloop = off; SET enable_mergejoin = off; SET enable_sort = off",
 	"SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_indexscan = off; SET enable_bitmapscan = off; SET from_collapse_limit = 1; SET join_collapse_limit = 1",
+	"SET enable_hashjoin = off; SET enable_nestloop = off; SET enable_hashagg = off",
+	"SET enable_mergejoin = off; SET enable_nestloop = off; SET enable_material = off; SET enable_memoize = off",
 }
 
 // timeout bounds one statement. What runs longer is set aside.
@@ -135,9 +137,9 @@ func (a *arm) write(ctx context.Context, sql string, args [][]byte) (*outcome, e
 	end := "ROLLBACK"
 	if !o.failed() {
 		end = a.state + "; ROLLBACK"
-	}
-	if a.role {
-		end = "RESET ROLE; " + end // which the rollback undoes
+		if a.role {
+			end = "RESET ROLE; " + end // which the rollback undoes
+		}
 	}
 	results, err := a.conn.Exec(ctx, end).ReadAll()
 	if err != nil {

@@ -8,13 +8,16 @@ import (
 )
 
 // Generate returns statement i of a seed: the same one in every run. A write is
-// an INSERT, UPDATE, DELETE or MERGE, or holds one in a WITH query.
-func Generate(seed, i uint64, write bool) string {
+// an INSERT, UPDATE, DELETE or MERGE, or holds one in a WITH query. Faults adds
+// what meets the known faults of the rewriter, the cases in
+// testdata/regressions/known: column alias lists of tables, and system columns,
+// rows as a whole and groups by a primary key, which a fence takes from a table.
+func Generate(seed, i uint64, write, faults bool) string {
 	kind := uint64(0)
 	if write {
 		kind = 1
 	}
-	g := &generator{Rand: rand.New(rand.NewPCG(seed, i<<1|kind)), used: map[string]bool{}}
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, i<<1|kind)), used: map[string]bool{}, faults: faults}
 	sql := ""
 	if write {
 		sql = g.write()
@@ -31,11 +34,13 @@ func Generate(seed, i uint64, write bool) string {
 // the rows of a tenant.
 type generator struct {
 	*rand.Rand
-	names int
-	used  map[string]bool // the aliases of the statement
-	ctes  []*source       // the WITH queries that are visible, the innermost last
-	bare  int             // above zero where no locking clause may stand
-	size  int             // what was spent so far, so that no statement grows without end
+	faults bool
+	names  int
+	used   map[string]bool // the aliases of the statement
+	ctes   []*source       // the WITH queries that are visible, the innermost last
+	bare   int             // above zero where no locking clause may stand
+	named  string          // the window that the SELECT names in its WINDOW clause
+	size   int             // what was spent so far, so that no statement grows without end
 }
 
 // A source is what a FROM item offers.
@@ -45,7 +50,7 @@ type source struct {
 	base    *table // nil unless it is a table's rows themselves
 }
 
-// A scope is the sources that an expression can name: those of the query itself
+// Levels are the sources that an expression can name: those of the query itself
 // last, those of the queries around it before.
 type levels [][]*source
 
@@ -353,7 +358,8 @@ func (g *generator) recursive() string {
 	if strings.HasPrefix(q.sql, "WITH ") {
 		q.sql = "SELECT * FROM (" + q.sql + ") AS " + g.aliasOnly()
 	}
-	return fmt.Sprintf("WITH RECURSIVE %s(id, parent_id, label, depth) AS (%s %s %s) %s", name, body, union, step, q.sql)
+	clause := g.one("", "", "", "", " SEARCH DEPTH FIRST BY id SET place", " SEARCH BREADTH FIRST BY id SET place", " CYCLE id SET looped USING way")
+	return fmt.Sprintf("WITH RECURSIVE %s(id, parent_id, label, depth) AS (%s %s %s)%s %s", name, body, union, step, clause, q.sql)
 }
 
 func (g *generator) values(l levels, want []string) query {
@@ -404,14 +410,16 @@ func (g *generator) plainSelect(l levels, want []string, depth int, top bool) qu
 	items, columns := g.targets(types, func(typ string) (string, string) { return g.target(inner, typ, depth) })
 	if want == nil && top && g.chance(8) {
 		s := f.sources[g.IntN(len(f.sources))]
-		items, columns = append(items, wholeRow(g, s.alias)), nil
+		items, columns = append(items, g.wholeRow(s)), nil
 	}
 	distinct := ""
 	if g.chance(10) {
 		distinct = "DISTINCT "
 	}
 	sql := "SELECT " + distinct + strings.Join(items, ", ") + " FROM " + f.sql + g.where(inner, depth)
-	if columns != nil {
+	if columns != nil && distinct == "" && g.chance(7) {
+		sql += " ORDER BY coalesce(" + g.typed(inner, integer, depth-1) + ", 0)"
+	} else if columns != nil {
 		sql += g.tail(len(columns), top)
 	}
 	if distinct == "" && !strings.HasSuffix(sql, "TIES") {
@@ -422,11 +430,29 @@ func (g *generator) plainSelect(l levels, want []string, depth int, top bool) qu
 
 // wholeRow returns all of a source. An alias that is also a column's name means
 // the column unless a star follows.
-func wholeRow(g *generator, alias string) string {
-	if alias == "site_id" {
+func (g *generator) wholeRow(s *source) string {
+	alias := s.alias
+	if alias == "site_id" || !g.faults {
 		return alias + ".*"
 	}
 	return g.one(alias, alias+".*", "("+alias+").*", "row_to_json("+alias+")")
+}
+
+// byKey returns a SELECT that groups by a primary key and uses other columns of
+// the table, which the key determines.
+func (g *generator) byKey(l levels) (query, bool) {
+	f := g.tableItem()
+	s := f.sources[0]
+	if s.base.keys[0] != "(id)" || s.columns[0].name != s.base.columns[0].name {
+		return query{}, false
+	}
+	inner := l.with(f.sources)
+	other, ok := g.reference(levels{f.sources}, func(c column) bool { return c.name != s.columns[0].name && c.typ != jsonb })
+	if !ok {
+		return query{}, false
+	}
+	sql := "SELECT " + s.alias + "." + s.columns[0].name + " AS k1, " + other.sql + " AS k2, count(*) AS k3 FROM " + f.sql + g.where(inner, 1) + " GROUP BY " + s.alias + "." + s.columns[0].name
+	return query{sql, []column{{name: "k1", typ: s.columns[0].typ, flavour: s.columns[0].flavour}, {name: "k2", typ: other.typ, flavour: other.flavour}, {name: "k3", typ: bigint}}}, true
 }
 
 // starSelect returns a SELECT * or t.*, whose columns are known where the FROM
@@ -448,7 +474,7 @@ func (g *generator) starSelect(l levels, f from, depth int, top bool) (query, bo
 }
 
 func (g *generator) where(l levels, depth int) string {
-	if g.chance(25) {
+	if g.chance(35) {
 		return ""
 	}
 	return " WHERE " + g.condition(l, depth)
@@ -468,6 +494,11 @@ func (g *generator) locking(f from) string {
 
 // grouped returns a SELECT with GROUP BY, or with aggregates over all rows.
 func (g *generator) grouped(l levels, want []string, depth int, top bool) query {
+	if want == nil && g.chance(15) && g.faults {
+		if q, ok := g.byKey(l); ok {
+			return q
+		}
+	}
 	f := g.from(l, depth)
 	inner := l.with(f.sources)
 	types := g.types(want)
@@ -545,11 +576,18 @@ func (g *generator) windowed(l levels, want []string, depth int, top bool) query
 	f := g.from(l, depth)
 	inner := l.with(f.sources)
 	types := g.types(want)
+	clause := ""
+	if g.chance(30) {
+		name := g.name("w")
+		clause = " WINDOW " + name + " AS" + strings.TrimPrefix(g.over(inner), " OVER")
+		g.named = name
+	}
 	items, columns := g.targets(types, func(typ string) (string, string) {
-		if g.chance(30) {
+		if g.named == "" && g.chance(30) {
 			return g.target(inner, typ, depth)
 		}
 		return g.window(inner, typ, depth), plain
 	})
-	return query{"SELECT " + strings.Join(items, ", ") + " FROM " + f.sql + g.where(inner, depth) + g.tail(len(columns), top), columns}
+	g.named = ""
+	return query{"SELECT " + strings.Join(items, ", ") + " FROM " + f.sql + g.where(inner, depth) + clause + g.tail(len(columns), top), columns}
 }

@@ -174,7 +174,7 @@ func (g *generator) operator(l levels, typ string, depth int) string {
 // condition returns a condition of some conjuncts.
 func (g *generator) condition(l levels, depth int) string {
 	sql := g.conjunct(l, depth)
-	for range g.IntN(3) {
+	for range []int{0, 0, 0, 1, 1, 2}[g.IntN(6)] {
 		sql += g.one(" AND ", " AND ", " AND ", " OR ") + g.conjunct(l, depth)
 	}
 	if strings.Contains(sql, " OR ") {
@@ -204,9 +204,9 @@ func (g *generator) conjunct(l levels, depth int) string {
 	}
 	switch g.IntN(10) {
 	case 0:
-		return left + g.one(" IS NULL", " IS NOT NULL")
+		return left + g.one(" IS NULL", " IS NOT NULL", " IS NOT NULL", " IS NOT NULL")
 	case 1:
-		return left + g.one(" IN (", " NOT IN (") + g.literal(typ) + ", " + g.literal(typ) + ")"
+		return left + g.one(" IN (", " NOT IN (", " NOT IN (") + g.literal(typ) + ", " + g.literal(typ) + ")"
 	case 2:
 		return left + g.one(" BETWEEN ", " NOT BETWEEN ") + g.literal(typ) + " AND " + g.literal(typ)
 	case 3:
@@ -214,6 +214,9 @@ func (g *generator) conjunct(l levels, depth int) string {
 	case 4:
 		return "NOT (" + left + " = " + e(typ) + ")"
 	case 5:
+		if t := g.tableOf(l); t != "" && g.chance(50) && g.faults {
+			return t + g.one(".ctid IS NOT NULL", ".tableoid IS NOT NULL", ".xmin IS NOT NULL", " IS NOT NULL", " IS DISTINCT FROM NULL")
+		}
 		return g.one("EXISTS (SELECT 1)", "true", "(false OR "+left+" = "+e(typ)+")")
 	case 6:
 		if r, ok := g.reference(l, ofType(text)); ok {
@@ -222,7 +225,24 @@ func (g *generator) conjunct(l levels, depth int) string {
 	case 7:
 		return "(" + left + ", " + e(integer) + ")" + g.one(" = ", " <> ", " < ", " >= ") + "(" + e(typ) + ", " + e(integer) + ")"
 	}
-	return left + g.one(" = ", " = ", " <> ", " < ", " <= ", " > ", " >= ") + e(typ)
+	return left + g.one(" = ", " <> ", " <> ", " < ", " <= ", " > ", " >= ") + e(typ)
+}
+
+// tableOf returns the alias of a table of the query, whose rows have system columns.
+func (g *generator) tableOf(l levels) string {
+	if len(l) == 0 {
+		return ""
+	}
+	var aliases []string
+	for _, s := range l[len(l)-1] {
+		if s.base != nil && s.alias != "site_id" {
+			aliases = append(aliases, s.alias)
+		}
+	}
+	if len(aliases) == 0 {
+		return ""
+	}
+	return g.one(aliases...)
 }
 
 // subqueryCondition returns EXISTS, IN, ANY, ALL or a comparison with a scalar.
@@ -352,6 +372,9 @@ func comparable(c column) bool {
 
 // over returns the window of a window function.
 func (g *generator) over(l levels) string {
+	if g.named != "" {
+		return " OVER " + g.named
+	}
 	var parts []string
 	inner := l[len(l)-1:]
 	if r, ok := g.reference(inner, func(c column) bool { return c.typ != "" }); ok && g.chance(60) {

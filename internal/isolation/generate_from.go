@@ -241,7 +241,7 @@ func (g *generator) tableItem() from {
 	default:
 		s.alias = g.alias()
 		sql += g.one(" AS ", " ", " ") + s.alias
-		if g.chance(6) {
+		if g.chance(6) && g.faults {
 			// The names of the first columns are given to others.
 			s.columns = slices.Clone(t.columns)
 			n := 1 + g.IntN(len(t.columns))
@@ -313,7 +313,12 @@ func (g *generator) function(l levels, lateral []*source, depth int) from {
 	s.alias = g.alias()
 	s.columns = []column{{name: g.name("f"), typ: typ}}
 	list := "(" + s.columns[0].name + ")"
-	if g.chance(25) {
+	switch {
+	case g.chance(10):
+		call = "ROWS FROM (" + call + ", generate_series(1, 2))"
+		s.columns = append(s.columns, column{name: g.name("f"), typ: integer})
+		list = "(" + joinNames(s.columns) + ")"
+	case g.chance(25):
 		s.columns = append(s.columns, column{name: g.name("o"), typ: bigint})
 		list = "(" + joinNames(s.columns) + ")"
 		call += " WITH ORDINALITY"

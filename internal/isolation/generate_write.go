@@ -272,10 +272,12 @@ func (g *generator) insertSource(columns []column, depth int) string {
 		sql += " UNION " + arm()
 	case 1:
 		sql = "(" + sql + ") UNION ALL (" + arm() + ")"
-	case 2, 3:
-		sql += " ORDER BY " + ordinals(len(columns)) + g.one("", " LIMIT 3")
-	case 4:
+	case 2:
 		sql = "WITH src AS (" + sql + ") SELECT * FROM src"
+	}
+	// The order in which rows come decides which key each is given.
+	if !slices.ContainsFunc(columns, func(c column) bool { return c.flavour == key }) || g.chance(20) {
+		sql += " ORDER BY " + ordinals(len(columns)) + g.one("", "", "", " LIMIT 3")
 	}
 	return sql
 }
@@ -291,6 +293,9 @@ func (g *generator) castFor(sql string, c column) string {
 
 func (g *generator) onConflict(t *table, s *source, depth int) string {
 	target := t.keys[g.IntN(len(t.keys))]
+	if g.chance(15) {
+		target = "ON CONSTRAINT " + t.name + "_pkey"
+	}
 	if g.chance(35) {
 		return " ON CONFLICT" + g.one("", " "+target) + " DO NOTHING"
 	}
@@ -422,7 +427,7 @@ func (g *generator) delete(depth int) query {
 		if g.chance(60) {
 			sql += " AND " + g.condition(l, depth-1)
 		}
-	} else {
+	} else if g.chance(95) {
 		sql += " WHERE " + g.condition(l, depth)
 	}
 	return g.returning(query{sql: sql}, s, depth)

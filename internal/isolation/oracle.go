@@ -36,10 +36,6 @@ const (
 	Different    Verdict = "different"    // anything else
 )
 
-// Gated says that the rewriter keeps conditions from being evaluated on rows of
-// others. Where it is false, statements of that verdict are expected and counted.
-const Gated = false
-
 // A Result is what was found of one statement.
 type Result struct {
 	Verdict Verdict
@@ -55,12 +51,13 @@ type Result struct {
 // An Oracle holds the databases. It runs one statement at a time.
 type Oracle struct {
 	scope   Scope
-	policy  *policy.Policy
-	shape   rewrite.Shape
 	own     []*arm // the tenant's own database, in several layouts and settings
 	full    []*arm // everybody's database, in several settings
+	mild    *arm   // everybody's database, where the rows of others are no poison
 	secured *arm   // everybody's database under row-level security, or nil
-	hidden  map[string]sum
+	rewrite func(sql string) (*rewrite.Rewrite, error)
+	// What the tables of full and mild hold outside the scope.
+	hidden, hiddenMild map[string]sum
 }
 
 // A CreateDatabase makes a database of scripts and returns its URL.
@@ -75,7 +72,8 @@ func NewOracle(ctx context.Context, create CreateDatabase, s Scope, secured bool
 	if err != nil {
 		return nil, err
 	}
-	o := &Oracle{scope: s, policy: p, shape: s.shape(p)}
+	shape := s.shape(p)
+	o := &Oracle{scope: s, rewrite: func(sql string) (*rewrite.Rewrite, error) { return rewrite.New(sql, p, shape) }}
 	add := func(arms *[]*arm, dsn string, settings ...string) error {
 		a, err := connect(ctx, dsn, s, settings...)
 		if err == nil {
@@ -84,27 +82,34 @@ func NewOracle(ctx context.Context, create CreateDatabase, s Scope, secured bool
 		return err
 	}
 	for i, order := range layouts {
-		scripts := []string{schemaSQL, ownSQL(s)}
+		scripts := []string{schemaSQL, OwnSchema(s)}
 		if order != "" {
 			scripts = append(scripts, layoutSQL(order))
 		}
 		dsn, err := create(ctx, scripts...)
-		if err == nil {
-			err = add(&o.own, dsn, settings[i])
-		}
-		if err == nil && i > 0 {
-			err = add(&o.own, dsn, settings[(i+2)%len(settings)])
+		for j := range settings {
+			if err == nil {
+				err = add(&o.own, dsn, settings[(i+j)%len(settings)])
+			}
 		}
 		if err != nil {
 			o.Close()
 			return nil, err
 		}
 	}
+	// The second copy is to differ from the first in layout and in settings.
+	o.own[1], o.own[len(settings)] = o.own[len(settings)], o.own[1]
 	dsn, err := create(ctx, schemaSQL)
-	for _, set := range settings {
+	for _, set := range settings[:Plans] {
 		if err == nil {
 			err = add(&o.full, dsn, set)
 		}
+	}
+	if err == nil {
+		dsn, err = create(ctx, mildSQL())
+	}
+	if err == nil {
+		o.mild, err = connect(ctx, dsn, s)
 	}
 	if err == nil && secured {
 		dsn, err = create(ctx, schemaSQL, securitySQL(s))
@@ -115,12 +120,15 @@ func NewOracle(ctx context.Context, create CreateDatabase, s Scope, secured bool
 			o.secured.role = true
 		}
 	}
-	var before *outcome
+	var before, beforeMild *outcome
 	if err == nil {
 		before, err = o.full[0].untouched(ctx)
 	}
 	if err == nil {
-		o.hidden = before.hidden
+		beforeMild, err = o.mild.untouched(ctx)
+	}
+	if err == nil {
+		o.hidden, o.hiddenMild = before.hidden, beforeMild.hidden
 		err = o.compareCopies(ctx, before)
 	}
 	if err != nil {
@@ -147,9 +155,15 @@ func (o *Oracle) compareCopies(ctx context.Context, before *outcome) error {
 	return nil
 }
 
+// Unscoped makes the oracle send every statement as it is, as a rewriter without
+// any rules would. It is for the tests of the oracle itself.
+func (o *Oracle) Unscoped() {
+	o.rewrite = func(sql string) (*rewrite.Rewrite, error) { return &rewrite.Rewrite{SQL: sql}, nil }
+}
+
 // Close disconnects.
 func (o *Oracle) Close() {
-	for _, a := range append(append([]*arm{o.secured}, o.own...), o.full...) {
+	for _, a := range append(append([]*arm{o.secured, o.mild}, o.own...), o.full...) {
 		if a != nil {
 			a.close()
 		}
@@ -187,9 +201,11 @@ func (o *Oracle) Ask(ctx context.Context, sql string, plan int) (Result, error) 
 	if rejects(want.code) {
 		return Result{Verdict: Rejected, Detail: want.code + " " + want.message}, nil
 	}
-	r, err := rewrite.New(sql, o.policy, o.shape)
-	if err != nil {
-		return Result{Verdict: Refused, Detail: reason(err)}, nil
+	r, err := o.rewrite(sql)
+	if why := reason(err); strings.HasPrefix(why, string(rewrite.CodeCertificate)) {
+		return Result{Verdict: Different, Detail: why}, nil // no leak, but a bug
+	} else if err != nil {
+		return Result{Verdict: Refused, Detail: why}, nil
 	}
 	ordered := order > 0 && order == len(want.fields)
 
@@ -205,7 +221,20 @@ func (o *Oracle) Ask(ctx context.Context, sql string, plan int) (Result, error) 
 	if r.Check && !got.failed() {
 		dropCheck(got, r.Returning)
 	}
-	result := o.judge(want, got, r, ordered, open)
+	result := o.judge(want, got, o.hidden, r, ordered, open)
+	if result.Verdict == Order {
+		// Whether its answer is right otherwise is seen where nothing fails.
+		got, err := run(o.mild, r.SQL, append(user, o.scope.args(r.Args)...))
+		if err != nil {
+			return Result{}, fmt.Errorf("the mild database: %w", err)
+		}
+		if r.Check && !got.failed() {
+			dropCheck(got, r.Returning)
+		}
+		if mild := o.judge(want, got, o.hiddenMild, r, ordered, open); mild.Verdict == Different {
+			result = mild
+		}
+	}
 	if result.Verdict == Different {
 		// A statement that two copies answer alike by chance is told by more of them.
 		for _, a := range o.own[2:] {
@@ -214,7 +243,7 @@ func (o *Oracle) Ask(ctx context.Context, sql string, plan int) (Result, error) 
 				return Result{}, err
 			}
 			if d := want.differs(other, ordered); d != "" {
-				result = o.judge(want, got, r, ordered, d)
+				result = o.judge(want, got, o.hidden, r, ordered, d)
 				break
 			}
 		}
@@ -236,8 +265,8 @@ func rejects(code string) bool {
 
 // judge compares what the tenant's own database answered, want, with what the
 // rewrite did on the full one. Open says how two copies of the tenant's database
-// differ, if they do.
-func (o *Oracle) judge(want, got *outcome, r *rewrite.Rewrite, ordered bool, open string) Result {
+// differ, if they do; hidden is what the full one held outside the scope.
+func (o *Oracle) judge(want, got *outcome, hidden map[string]sum, r *rewrite.Rewrite, ordered bool, open string) Result {
 	if want.code == "57014" || got.code == "57014" {
 		return Result{Verdict: Timeout}
 	}
@@ -249,7 +278,12 @@ func (o *Oracle) judge(want, got *outcome, r *rewrite.Rewrite, ordered bool, ope
 			}
 			return Result{Verdict: Different, Detail: "a violation where no row leaves the scope: " + got.message}
 		}
-		if got.code == "23503" && !want.failed() && crossing[got.rule] {
+		if got.code == "23503" && got.code != want.code && crossing[got.rule] {
+			return Result{Verdict: SideChannel, Detail: got.rule}
+		}
+		if got.code == "23505" && (leaves(want) || want.failed() && want.code != got.code) {
+			// A row with another scope's value met another scope's row before its
+			// check could fail.
 			return Result{Verdict: SideChannel, Detail: got.rule}
 		}
 		if isDataError(got.code) && got.code != want.code {
@@ -265,7 +299,7 @@ func (o *Oracle) judge(want, got *outcome, r *rewrite.Rewrite, ordered bool, ope
 		}
 	}
 	if got.hidden != nil {
-		for table, s := range o.hidden {
+		for table, s := range hidden {
 			// What leaves the scope in the tenant's own database too, such as a
 			// row of a deleted parent, is judged below.
 			if got.hidden[table] != s && want.hidden[table].isEmpty() {
@@ -299,6 +333,19 @@ func (o *Oracle) askSecurity(ctx context.Context, result *Result, sql string, ar
 		return nil
 	}
 	result.Security = want.differs(got, ordered)
+	if result.Security == "" {
+		return nil
+	}
+	for _, a := range o.own[2:] {
+		run := a.read
+		if writes {
+			run = a.write
+		}
+		if other, err := run(ctx, sql, args); err != nil || want.differs(other, ordered) != "" {
+			result.Security = ""
+			return err
+		}
+	}
 	return nil
 }
 
@@ -355,6 +402,9 @@ var quoted = regexp.MustCompile(`"[^"]*"|\(line [0-9]+, column [0-9]+\)|\b(table
 
 // reason returns why the rewriter refused a statement, without its names.
 func reason(err error) string {
+	if err == nil {
+		return ""
+	}
 	var e *rewrite.Error
 	if !errors.As(err, &e) {
 		return err.Error()

@@ -13,7 +13,8 @@ import (
 type Finding struct {
 	Name   string // seed 1, SELECT 17
 	SQL    string
-	Plan   int
+	Plan   int    // under which planner settings
+	Scope  string // under which scope
 	Detail string
 	Count  int
 }
@@ -152,7 +153,7 @@ func (r *Report) Write(w io.Writer, examples bool) {
 		}
 		fmt.Fprintf(w, "evaluation order, %s, plan %d: %s\n    %s\n", f.Name, f.Plan, f.Detail, f.SQL)
 	}
-	for _, f := range r.Differences {
+	for _, f := range Varied(r.Differences, 5) {
 		fmt.Fprintf(w, "DIFFERENCE, %s, plan %d: %s\n    %s\n", f.Name, f.Plan, f.Detail, f.SQL)
 	}
 }

@@ -14,7 +14,9 @@ type Options struct {
 	Seed            uint64
 	Scope           Scope
 	Workers         int
-	Security        bool // also ask row-level security
+	Security        bool     // also ask row-level security
+	Faults          bool     // generate also what meets a known fault
+	Texts           []string // run these statements instead of generated ones
 }
 
 // Run generates statements and asks an oracle of each. What it finds depends on
@@ -51,8 +53,18 @@ func work(ctx context.Context, create CreateDatabase, o Options, next *atomic.In
 	report := newReport()
 	for {
 		i := int(next.Add(1) - 1)
+		if o.Texts != nil {
+			if i >= len(o.Texts) {
+				return report, nil
+			}
+			f := Finding{Name: fmt.Sprintf("text %d, scope %s", i, o.Scope.Name), Scope: o.Scope.Name, SQL: o.Texts[i], Plan: i % Plans}
+			if err := ask(ctx, oracle, report, f); err != nil {
+				return report, err
+			}
+			continue
+		}
 		write := i >= o.Selects
-		f := Finding{Name: fmt.Sprintf("seed %d, scope %s, SELECT %d", o.Seed, o.Scope.Name, i), Plan: i % Plans}
+		f := Finding{Name: fmt.Sprintf("seed %d, scope %s, SELECT %d", o.Seed, o.Scope.Name, i), Scope: o.Scope.Name, Plan: i % Plans}
 		n := i
 		if write {
 			n = i - o.Selects
@@ -62,11 +74,19 @@ func work(ctx context.Context, create CreateDatabase, o Options, next *atomic.In
 			f.Name = fmt.Sprintf("seed %d, scope %s, write %d", o.Seed, o.Scope.Name, n)
 			f.Plan = n % Plans
 		}
-		f.SQL = Generate(o.Seed, uint64(n), write)
-		result, err := oracle.Ask(ctx, f.SQL, f.Plan)
-		if err != nil {
-			return report, fmt.Errorf("%s: %s: %w", f.Name, f.SQL, err)
+		f.SQL = Generate(o.Seed, uint64(n), write, o.Faults)
+		if err := ask(ctx, oracle, report, f); err != nil {
+			return report, err
 		}
-		report.add(f, write, result)
 	}
+}
+
+func ask(ctx context.Context, oracle *Oracle, report *Report, f Finding) error {
+	result, err := oracle.Ask(ctx, f.SQL, f.Plan)
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", f.Name, f.SQL, err)
+	}
+	writes, _ := kindOf(f.SQL)
+	report.add(f, writes, result)
+	return nil
 }

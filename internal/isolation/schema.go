@@ -116,9 +116,9 @@ func (v visibility) where(s Scope) string {
 	return condition
 }
 
-// ownSQL makes a copy of the full database the tenant's own: it deletes what the
+// OwnSchema returns a script that makes the full database the tenant's own: it deletes what the
 // scope does not see, children first while their parents can still tell.
-func ownSQL(s Scope) string {
+func OwnSchema(s Scope) string {
 	var b strings.Builder
 	b.WriteString("SET session_replication_role = replica;\n")
 	for i := len(visibilities) - 1; i >= 0; i-- {
@@ -164,15 +164,24 @@ BEGIN
 		DROP TABLE rows_again;
 	END LOOP;
 END $$;
-`, strings.Join(tableNames(), ","), order)
+`, strings.Join(Tables(), ","), order)
 }
 
-func tableNames() []string {
+// Tables returns the names of the schema's tables.
+func Tables() []string {
 	names := make([]string, len(visibilities))
 	for i, v := range visibilities {
 		names[i] = v.table
 	}
 	return names
+}
+
+// mildSQL makes a full database in which the rows of others are as clean as the
+// tenant's, so that a statement which fails on poison shows whether its answer
+// would be right otherwise.
+func mildSQL() string {
+	mild := strings.ReplaceAll(schemaSQL, "SELECT pg_temp.poison(", "SELECT pg_temp.clean(")
+	return strings.NewReplacer("'poison-num', 0)", "'2', 1)", "'poison-note'", "'alpha'").Replace(mild)
 }
 
 // tenantRole is the role that owns nothing and to which row-level security applies.
@@ -221,3 +230,6 @@ func resetSQL() string {
 	}
 	return "SELECT " + strings.Join(calls, ", ")
 }
+
+// Schema returns the script of the full database.
+func Schema() string { return schemaSQL }

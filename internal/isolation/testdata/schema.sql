@@ -230,7 +230,7 @@ SELECT k + i, s, CASE WHEN i % 2 = 0 THEN 'Alpha' ELSE 'poison-title' END, 'pois
        ARRAY['poison'], date '5874890-01-01', 2147483647, timestamptz '294270-01-01 00:00:00+00'
 FROM generate_series(1, 8) i;
 INSERT INTO comment (id, post_id, parent_id, body, num, score, at, pat)
-SELECT k + i, CASE WHEN i > 7 THEN NULL ELSE k + i END, k + i / 2, CASE WHEN i % 2 = 0 THEN 'alpha' ELSE 'poison-body' END, 'poison-num', 0, 'poison-at', 'poison-(\' FROM generate_series(1, 9) i;
+SELECT k + i, CASE WHEN i > 7 THEN NULL ELSE k + i END, k + i / 2, CASE WHEN i % 2 = 0 THEN 'alpha' ELSE 'poison-body' END, 'poison-num', 0, 'poison-at', '%\' FROM generate_series(1, 9) i;
 INSERT INTO reaction (id, comment_id, kind, weight, num) SELECT k + i, k + i, (ARRAY['like', 'poison-kind'])[1 + i % 2], 0, 'poison-num' FROM generate_series(1, 9) i;
 INSERT INTO award (id, reaction_id, kind, amount, steps, doc)
 SELECT k + i, k + i, (ARRAY['like', 'poison-kind'])[1 + i % 2], 'poison-amount', 0, (ARRAY['{"poison": true, "n": "poison"}', '"poison"'])[1 + i % 2]::jsonb FROM generate_series(1, 8) i;
@@ -239,7 +239,7 @@ INSERT INTO category (id, site_id, parent_id, name, num, n) SELECT k + i, s, k +
 INSERT INTO event (site_id, id, kind, at, n, doc) SELECT s, i, (ARRAY['open', 'poison-kind'])[1 + i % 2], 'poison-at', 0, '{"n": "poison", "list": "poison"}' FROM generate_series(1, 6) i;
 INSERT INTO setting SELECT s, (ARRAY['alpha', 'beta', 'poison-key', 'delta'])[i], 'poison-value', 0 FROM generate_series(1, 4) i;
 INSERT INTO log_access (id, site_id, line, zone, at) SELECT k + i, s, 'poison-line', 'poison/zone', timestamptz '294270-01-01 00:00:00+00' FROM generate_series(1, 5) i;
-INSERT INTO note (id, account_id, body, num, pat, days) SELECT k + i, u, (ARRAY['alpha', 'poison-body'])[1 + i % 2], 'poison-num', 'poison-(\', 2147483647 FROM generate_series(1, 6) i;
+INSERT INTO note (id, account_id, body, num, pat, days) SELECT k + i, u, (ARRAY['alpha', 'poison-body'])[1 + i % 2], 'poison-num', '%\', 2147483647 FROM generate_series(1, 6) i;
 INSERT INTO bookmark (id, post_id, user_id, note, num, n) SELECT k + i, k + i, u, 'poison-note', 'poison-num', 0 FROM generate_series(1, 4) i;
 INSERT INTO project (id, org_id, name, budget, num, doc) OVERRIDING SYSTEM VALUE SELECT k + i, o, (ARRAY['Alpha', 'poison-name'])[1 + i % 2], -1, 'poison-num', '"poison"' FROM generate_series(1, 4) i;
 INSERT INTO task (id, project_id, name, hours, rate, due, days, num, n)

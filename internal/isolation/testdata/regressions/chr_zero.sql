@@ -1,0 +1,3 @@
+-- written by hand
+-- scope: one
+SELECT id FROM reaction WHERE kind <> chr(weight)

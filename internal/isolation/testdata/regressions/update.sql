@@ -1,0 +1,3 @@
+-- written by hand
+-- scope: one
+UPDATE comment SET body = 'x' WHERE num::integer > 0
