@@ -139,10 +139,13 @@ func (c *Catalog) Functions() []Function { return slices.Clone(c.functions) }
 // has such a column, and no function that is not PostgreSQL's own can be meant.
 func (c *Catalog) IsField(name string) bool { return c.fields[name] && !c.callable[name] }
 
-// CallsFunction reports whether x.name, where x is a row of columns that are not
-// known, may call a function that is not PostgreSQL's own: one that takes rows
-// has the name, and no table has such a column.
-func (c *Catalog) CallsFunction(name string) bool { return c.takesRow[name] && !c.fields[name] }
+// CallsFunction reports whether x.name may call a function that is not
+// PostgreSQL's own, where the columns of x are not known: a function has the name,
+// and no table has such a column. Row is set where x is certain to be a row, which
+// only functions that take rows can be called with.
+func (c *Catalog) CallsFunction(name string, row bool) bool {
+	return !c.fields[name] && (c.takesRow[name] || !row && c.callable[name])
+}
 
 // Column returns a column by its exact name, or nil.
 func (t *Table) Column(name string) *Column {

@@ -213,7 +213,7 @@ func TestLookups(t *testing.T) {
 				t.Error(names)
 			}
 			for name, want := range map[string]bool{"of_row": true, "of_any": true, "a": false, "of_text": false, "of_row_and_more": false, "": false} {
-				if c.CallsFunction(name) != want {
+				if c.CallsFunction(name, true) != want || c.CallsFunction(name, false) != (want || name == "of_text") {
 					t.Errorf("CallsFunction(%q) is not %v", name, want)
 				}
 			}

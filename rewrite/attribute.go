@@ -87,12 +87,17 @@ func addColumns(names map[string]bool, definitions []*pgparse.Node) {
 }
 
 // attribute returns the name that a node puts behind a dot and that could be the
-// call of a function which the policy does not admit, or nothing.
-func attribute(p *policy.Policy, functions map[string]map[string]bool, node any) string {
+// call of a function which the policy does not admit, or nothing. The catalogue,
+// which may be nil, knows names that can only be fields.
+func attribute(p *policy.Policy, catalog Catalog, functions map[string]map[string]bool, node any) string {
 	switch n := node.(type) {
 	case *pgparse.A_Indirection:
 		for _, i := range n.Indirection {
-			if name := i.GetString_(); name != nil && !functionAllowed(p, "", name.Sval) {
+			name := i.GetString_()
+			if name == nil || functionAllowed(p, "", name.Sval) {
+				continue
+			}
+			if catalog == nil || builtin.IsFunction(name.Sval) || !catalog.IsField(name.Sval) {
 				return name.Sval
 			}
 		}

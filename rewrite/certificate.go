@@ -15,8 +15,8 @@ import (
 // bug in the editor costs a refusal and never a leak.
 //
 // The original tree is changed: it must not be used afterwards.
-func certify(r *Rewrite, s *source, original any, p *policy.Policy, shape Shape) error {
-	c := &certifier{policy: p, shape: shape, args: r.Args, userText: strings.ToLower(s.text)}
+func certify(r *Rewrite, s *source, original any, p *policy.Policy, catalog Catalog, shape Shape) error {
+	c := &certifier{policy: p, catalog: catalog, shape: shape, args: r.Args, userText: strings.ToLower(s.text)}
 	if !holdsRows(original) {
 		if r.SQL == s.text {
 			return nil
@@ -57,6 +57,7 @@ func certify(r *Rewrite, s *source, original any, p *policy.Policy, shape Shape)
 // its additions are gone, and then the rewritten tree, to take them away.
 type certifier struct {
 	policy    *policy.Policy
+	catalog   Catalog // may be nil
 	shape     Shape
 	args      []*policy.Dimension
 	userText  string  // in lower case
@@ -101,11 +102,11 @@ func (c *certifier) walk(node any, scope []string) {
 		c.fail("table %s stands where none is expected", n.Relname)
 		return
 	case *pgparse.A_Indirection:
-		if name := attribute(c.policy, c.functions, n); name != "" {
+		if name := attribute(c.policy, c.catalog, c.functions, n); name != "" {
 			c.fail("%s behind a dot may be a function", name)
 		}
 	case *pgparse.ColumnRef:
-		if name := attribute(c.policy, c.functions, n); name != "" {
+		if name := attribute(c.policy, c.catalog, c.functions, n); name != "" {
 			c.fail("%s behind a dot may be a function", name)
 		}
 		if table, ok := systemColumn(c.levels); isSystemColumn(n) && !c.rewritten {

@@ -22,7 +22,7 @@ func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
 	tables := c.fromList(n.FromClause, scope)
 	if t != nil {
 		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
-		n.ReturningList = c.checked(t, n.Relation, c.assigned(t, n.TargetList), n.ReturningList)
+		n.ReturningList = c.expanded(t, n.Relation, n.FromClause, c.checked(t, n.Relation, c.assigned(t, n.TargetList), n.ReturningList))
 	}
 	c.walkList(n.TargetList, scope)
 	c.walkNode(n.WhereClause, scope)
@@ -35,7 +35,7 @@ func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
 	tables := c.fromList(n.UsingClause, scope)
 	if t != nil {
 		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
-		n.ReturningList = c.checked(t, n.Relation, nil, n.ReturningList)
+		n.ReturningList = c.expanded(t, n.Relation, n.UsingClause, c.checked(t, n.Relation, nil, n.ReturningList))
 	}
 	c.walkNode(n.WhereClause, scope)
 	c.walkList(n.ReturningList, scope)
@@ -83,7 +83,14 @@ func (c *certifier) assigned(t *policy.Table, set []*pgparse.Node) []policy.Scop
 func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
 	t := c.written(n.Relation)
 	if t != nil {
+		isListed := len(n.Cols) > 0
 		filled := c.unfill(n, t)
+		switch {
+		case !isListed:
+			c.listColumns(n, t)
+		case len(n.Cols) == 0 && n.SelectStmt != nil:
+			c.fail("an INSERT into table %s lists no columns for its values", t.Name)
+		}
 		var check []policy.Scoping
 		for _, s := range c.needed(t) {
 			if !filled[s.Dimension] {
@@ -98,7 +105,7 @@ func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
 			}
 			update.WhereClause = c.guardedConflict(t, n.Relation, update.WhereClause)
 		}
-		n.ReturningList = c.checked(t, n.Relation, check, n.ReturningList)
+		n.ReturningList = c.expanded(t, n.Relation, nil, c.checked(t, n.Relation, check, n.ReturningList))
 	}
 	c.walkList(n.Cols, scope)
 	c.walkNode(n.SelectStmt, scope)

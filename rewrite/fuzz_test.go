@@ -12,6 +12,7 @@ import (
 // does not, which are bugs of the one or the other.
 func FuzzRewrite(f *testing.F) {
 	p := goldenPolicy(f)
+	without, with := rewrite.Rewriter{Policy: p}, (&golden{catalog: true}).rewriter(f, p)
 	for _, file := range goldenFiles(f) {
 		cases, _ := readGoldens(f, file)
 		for _, g := range cases {
@@ -20,17 +21,19 @@ func FuzzRewrite(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, sql string, shape uint64) {
 		shape &= 1<<(2*len(p.Dimensions())) - 1
-		r, err := rewrite.New(sql, p, rewrite.Shape(shape))
-		var e *rewrite.Error
-		switch {
-		case err == nil:
-			if r.UserPosition(len(r.SQL)) < 0 {
-				t.Errorf("%q: position", sql)
+		for _, w := range []rewrite.Rewriter{without, with} {
+			r, err := w.Rewrite(sql, rewrite.Shape(shape))
+			var e *rewrite.Error
+			switch {
+			case err == nil:
+				if r.UserPosition(len(r.SQL)) < 0 {
+					t.Errorf("%q: position", sql)
+				}
+			case !errors.As(err, &e):
+				t.Errorf("%q: %T", sql, err)
+			case e.Code == rewrite.CodeCertificate:
+				t.Errorf("%q: %v", sql, err)
 			}
-		case !errors.As(err, &e):
-			t.Errorf("%q: %T", sql, err)
-		case e.Code == rewrite.CodeCertificate:
-			t.Errorf("%q: %v", sql, err)
 		}
 	})
 }

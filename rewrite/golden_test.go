@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/policy"
 	"github.com/scoped-pgx/scoped/rewrite"
 )
@@ -17,12 +18,14 @@ var update = flag.Bool("update", false, "write the results into the golden files
 
 const goldenDir = "../testdata/rewrite"
 
-// A golden is one case of a golden file: a heading, an optional scope line, the
+// A golden is one case of a golden file: a heading, optional lines such as its
+// scope, and whether it is rewritten with the catalogue of catalog.json, the
 // user's SQL and what becomes of it. The files are Markdown, to be read as the
 // specification.
 type golden struct {
 	file, name, scope string
 	server            string // what the server says where it is not the tenant's own answer
+	catalog           bool
 	sql, result       string
 }
 
@@ -73,6 +76,9 @@ func readGoldens(t testing.TB, file string) (cases []*golden, write func()) {
 			parts = append(parts, line)
 		case strings.HasPrefix(text, "Scope: "):
 			current.scope = strings.Trim(strings.TrimPrefix(text, "Scope: "), "`")
+			parts = append(parts, line)
+		case text == "Catalog: yes":
+			current.catalog = true
 			parts = append(parts, line)
 		case strings.HasPrefix(text, "Server: "):
 			current.server = strings.Trim(strings.TrimPrefix(text, "Server: "), "`")
@@ -158,6 +164,19 @@ func goldenPolicy(t testing.TB) *policy.Policy {
 	return p
 }
 
+// rewriter returns what rewrites a case.
+func (g *golden) rewriter(t testing.TB, p *policy.Policy) rewrite.Rewriter {
+	t.Helper()
+	if !g.catalog {
+		return rewrite.Rewriter{Policy: p}
+	}
+	c, err := catalog.Load(filepath.Join(goldenDir, "catalog.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rewrite.Rewriter{Policy: p, Catalog: c}
+}
+
 func goldenFiles(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(goldenDir, "*.md"))
@@ -174,7 +193,7 @@ func TestGolden(t *testing.T) {
 		for _, g := range cases {
 			t.Run(g.file+"/"+g.name, func(t *testing.T) {
 				shape, _ := shapeOf(t, p, g.scope)
-				got := describe(rewrite.New(g.sql, p, shape))
+				got := describe(g.rewriter(t, p).Rewrite(g.sql, shape))
 				if got != g.result && !*update {
 					t.Errorf("%s\ngot:\n%s\nwant:\n%s", g.sql, got, g.result)
 				}

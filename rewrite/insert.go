@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
@@ -31,7 +32,7 @@ func (r *rewriter) insert(n *pgparse.InsertStmt, visible *ctes, top bool) {
 			checked = union(t.Table, checked, r.assigned(t.Table, c.TargetList))
 		}
 	}
-	r.returned(t, checked, n.ReturningList, visible, top)
+	r.returned(t, checked, n.Relation, nil, n.ReturningList, visible, top)
 }
 
 // divide tells the scopings of an INSERT's table whose column is to be filled
@@ -42,8 +43,14 @@ func (r *rewriter) divide(n *pgparse.InsertStmt, t *relation) (filled, checked [
 	if t.Access != policy.Scoped {
 		return nil, nil
 	}
+	leading := r.leading(n, t.Table)
 	for _, s := range t.Scopings {
-		if s.Path != nil || s.Any != nil || names(n.Cols, s.Column) || len(n.Cols) == 0 && n.SelectStmt != nil {
+		isAbsent := !names(n.Cols, s.Column)
+		if len(n.Cols) == 0 && n.SelectStmt != nil {
+			// Where nothing can be filled, a default may still satisfy the check.
+			isAbsent = r.shape.Presence(s.Dimension) == One && r.leavesOut(leading, t.Table, s.Column)
+		}
+		if s.Path != nil || s.Any != nil || !isAbsent {
 			checked = append(checked, s)
 			continue
 		}
@@ -93,11 +100,18 @@ func (r *rewriter) fill(n *pgparse.InsertStmt, t *relation, filled []policy.Scop
 		r.edits.replace(r.start(first), r.end(first+1), fmt.Sprintf("(%s) VALUES (%s)", column, value))
 		return
 	}
-	close := r.closing(t.last)
-	if close >= len(r.tokens) {
-		return
+	if len(n.Cols) == 0 {
+		for i, name := range r.leading(n, t.Table) {
+			columns = slices.Insert(columns, i, pgparse.QuoteIdentifier(name))
+		}
+		r.edits.suffix(r.end(t.last-1), " ("+strings.Join(columns, ", ")+")")
+	} else {
+		close := r.closing(t.last)
+		if close >= len(r.tokens) {
+			return
+		}
+		r.edits.suffix(r.end(close-1), ", "+column)
 	}
-	r.edits.suffix(r.end(close-1), ", "+column)
 	r.fillSource(n.SelectStmt.GetSelectStmt(), ", "+value)
 }
 

@@ -77,6 +77,11 @@ type TableRef struct {
 // refused. Nothing of a refused statement may be sent. Every rewrite it returns
 // is certified.
 func New(text string, p *policy.Policy, shape Shape) (*Rewrite, error) {
+	return Rewriter{Policy: p}.Rewrite(text, shape)
+}
+
+// Rewrite is New with the Rewriter's policy and catalogue.
+func (w Rewriter) Rewrite(text string, shape Shape) (*Rewrite, error) {
 	s, stmt, err := parseOne(text)
 	if err != nil {
 		return nil, err
@@ -84,15 +89,16 @@ func New(text string, p *policy.Policy, shape Shape) (*Rewrite, error) {
 	if stmt == nil {
 		return &Rewrite{SQL: text, Params: s.params}, nil
 	}
-	r := &rewriter{source: s, policy: p, shape: shape, aliasPrefix: freshPrefix(text)}
+	r := &rewriter{source: s, policy: w.Policy, catalog: w.Catalog, shape: shape, aliasPrefix: freshPrefix(text)}
 	r.fences, r.fencedTables = make(map[*pgparse.SelectStmt]int), make(map[*pgparse.RangeVar]bool)
 	r.root = stmt
+	r.functions = fields(stmt)
 	r.statement(stmt)
 	if r.err != nil {
 		return nil, r.err
 	}
 	rewrite := r.rewrite()
-	if err := certify(rewrite, s, stmt, p, shape); err != nil {
+	if err := certify(rewrite, s, stmt, w.Policy, w.Catalog, shape); err != nil {
 		return nil, err
 	}
 	return rewrite, nil

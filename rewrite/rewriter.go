@@ -14,8 +14,9 @@ import (
 // first refusal: err is set once, and what is planned afterwards is discarded.
 type rewriter struct {
 	*source
-	policy *policy.Policy
-	shape  Shape
+	policy  *policy.Policy
+	catalog Catalog // may be nil
+	shape   Shape
 
 	edits  edits
 	args   []*policy.Dimension

@@ -40,6 +40,7 @@ var ownerOf = map[string]string{
 	`"select"`:    "t.site_id = 1",
 	`"e WHERE x"`: "t.site_id = 1",
 	`"Mixed"`:     `t."Site ID" = 1`,
+	"place":       "t.site_id = 1",
 	"secret":      "true",
 }
 
@@ -185,7 +186,7 @@ func TestGoldenOnServer(t *testing.T) {
 		for _, g := range cases {
 			t.Run(g.file+"/"+g.name, func(t *testing.T) {
 				shape, values := shapeOf(t, p, g.scope)
-				r, err := rewrite.New(g.sql, p, shape)
+				r, err := g.rewriter(t, p).Rewrite(g.sql, shape)
 				if err != nil {
 					return // what is refused is not sent
 				}

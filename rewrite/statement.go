@@ -33,6 +33,9 @@ func (r *rewriter) statement(stmt any) {
 // query rewrites a statement that reads or writes rows. Top is set for the
 // statement itself, whose rows are the user's, and not for a WITH query.
 func (r *rewriter) query(stmt any, visible *ctes, top bool) {
+	if top {
+		r.refuseCalls(stmt)
+	}
 	switch n := stmt.(type) {
 	case *pgparse.SelectStmt:
 		r.returning = r.returning || top

@@ -104,10 +104,7 @@ func (r *rewriter) sample(n *pgparse.RangeTableSample, visible *ctes) {
 
 // refuseAttribute refuses a name behind a dot that could be the call of a function.
 func (r *rewriter) refuseAttribute(node any, at int32) bool {
-	if r.functions == nil {
-		r.functions = fields(r.root)
-	}
-	name := attribute(r.policy, r.functions, node)
+	name := attribute(r.policy, r.catalog, r.functions, node)
 	if name == "" {
 		return false
 	}

@@ -38,7 +38,7 @@ func (r *rewriter) update(n *pgparse.UpdateStmt, visible *ctes, top bool) {
 	r.walkAll(n.FromClause, visible)
 	r.walkOne(n.WhereClause, visible)
 	endWhere()
-	r.returned(t, r.assigned(t.Table, n.TargetList), n.ReturningList, visible, top)
+	r.returned(t, r.assigned(t.Table, n.TargetList), n.Relation, n.FromClause, n.ReturningList, visible, top)
 }
 
 // delete rewrites a DELETE.
@@ -55,7 +55,7 @@ func (r *rewriter) delete(n *pgparse.DeleteStmt, visible *ctes, top bool) {
 	r.walkAll(n.UsingClause, visible)
 	r.walkOne(n.WhereClause, visible)
 	endWhere()
-	r.returned(t, nil, n.ReturningList, visible, top)
+	r.returned(t, nil, n.Relation, n.UsingClause, n.ReturningList, visible, top)
 }
 
 func (r *rewriter) walkOne(n *pgparse.Node, visible *ctes) {
@@ -140,7 +140,7 @@ func names(list []*pgparse.Node, column string) bool {
 // the planner would compute it beforehand. The driver removes the last column.
 // In a WITH query nobody would remove it, so there it goes around a column that
 // the user returns.
-func (r *rewriter) returned(t *relation, scopings []policy.Scoping, returning []*pgparse.Node, visible *ctes, top bool) {
+func (r *rewriter) returned(t *relation, scopings []policy.Scoping, rv *pgparse.RangeVar, from, returning []*pgparse.Node, visible *ctes, top bool) {
 	r.returning = r.returning || top && len(returning) > 0
 	predicate := r.predicates(scopings, t.ref)
 	if predicate == "" {
@@ -160,11 +160,16 @@ func (r *rewriter) returned(t *relation, scopings []policy.Scoping, returning []
 		r.edits.suffix(r.end(end-1), check)
 		r.check = r.check || top
 	default:
+		condition := fmt.Sprintf("CASE WHEN %s THEN true ELSE %s::bool END", predicate, failure(t))
 		i, name := namedResult(returning)
+		if i < 0 && r.expandStar(t, rv, condition, from, returning) {
+			r.walkAll(returning, visible)
+			return
+		}
 		if i < 0 {
 			r.refuseConstruct(t.location,
 				fmt.Sprintf("a WITH query that writes to %s and returns *, where the row has to be checked", t.Name),
-				"name the columns: RETURNING id, …")
+				"name the columns: RETURNING id, …; or use a catalogue, which knows them")
 			return
 		}
 		first := r.tokenAt(returning[i].GetResTarget().Location)
@@ -177,7 +182,7 @@ func (r *rewriter) returned(t *relation, scopings []policy.Scoping, returning []
 		} else {
 			label = " AS " + pgparse.QuoteIdentifier(name)
 		}
-		r.edits.prefix(r.start(first), fmt.Sprintf("CASE WHEN CASE WHEN %s THEN true ELSE %s::bool END THEN ", predicate, failure(t)))
+		r.edits.prefix(r.start(first), "CASE WHEN "+condition+" THEN ")
 		r.walkAll(returning, visible)
 		r.edits.suffix(r.end(behind-1), " END"+label)
 	}

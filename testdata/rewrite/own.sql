@@ -16,6 +16,7 @@ DELETE FROM log_access WHERE site_id <> 1;
 DELETE FROM "select" WHERE site_id <> 1;
 DELETE FROM "e WHERE x" WHERE site_id <> 1;
 DELETE FROM "Mixed" WHERE "Site ID" <> 1;
+DELETE FROM place WHERE site_id <> 1;
 DELETE FROM account WHERE id <> 7;
 SET session_replication_role = DEFAULT;
 
@@ -24,5 +25,6 @@ ALTER TABLE post ALTER site_id SET DEFAULT 1;
 ALTER TABLE ticket ALTER site_id SET DEFAULT 1;
 ALTER TABLE category ALTER site_id SET DEFAULT 1;
 ALTER TABLE log_access ALTER site_id SET DEFAULT 1;
+ALTER TABLE place ALTER site_id SET DEFAULT 1;
 ALTER TABLE bookmark ALTER user_id SET DEFAULT 7;
 ALTER TABLE "Mixed" ALTER "Site ID" SET DEFAULT 1;

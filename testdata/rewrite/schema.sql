@@ -52,7 +52,12 @@ CREATE TABLE "select" (id bigint PRIMARY KEY, site_id bigint NOT NULL);
 CREATE TABLE "e WHERE x" (id bigint PRIMARY KEY, site_id bigint NOT NULL);
 CREATE TABLE "Mixed" ("ID" bigint PRIMARY KEY, "Site ID" bigint NOT NULL);
 CREATE TABLE secret (id bigint PRIMARY KEY);
+CREATE TYPE spot AS (x integer, y integer);
+CREATE TABLE place (id bigint PRIMARY KEY, site_id bigint NOT NULL, at spot);
 CREATE FUNCTION slugify(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT lower(replace($1, ' ', '-')) $$;
+-- SQL can call these as p.excerpt and p.headline; the policy allows the second.
+CREATE FUNCTION excerpt(post) RETURNS text LANGUAGE sql STABLE AS $$ SELECT string_agg(title, ',') FROM post $$;
+CREATE FUNCTION headline(post) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT upper($1.title) $$;
 
 INSERT INTO site VALUES (1, 'one'), (2, 'two');
 INSERT INTO country VALUES ('fr', 'France'), ('de', 'Germany');
@@ -75,4 +80,5 @@ INSERT INTO log_access VALUES (1, 1, 'in'), (2, 2, 'x');
 INSERT INTO "select" VALUES (1, 1), (2, 2);
 INSERT INTO "e WHERE x" VALUES (1, 1), (2, 2);
 INSERT INTO "Mixed" VALUES (1, 1), (2, 2);
+INSERT INTO place VALUES (1, 1, '(3,4)'), (2, 2, '(5,6)');
 INSERT INTO secret VALUES (1);
