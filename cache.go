@@ -8,11 +8,11 @@ import (
 
 	"github.com/maypok86/otter/v2"
 
-	"github.com/scoped-pgx/scoped/policy"
 	"github.com/scoped-pgx/scoped/rewrite"
 )
 
-// A cacheKey is all that a rewrite depends on, under one policy. The values of a
+// A cacheKey is all that a rewrite depends on, under one policy and
+// catalogue. The values of a
 // scope are not part of it, so one entry serves every tenant.
 type cacheKey struct {
 	text  string
@@ -34,13 +34,13 @@ type entry struct {
 
 // A rewriteCache remembers entries within a bound of bytes. Reads take no lock.
 type rewriteCache struct {
-	policy  *policy.Policy
-	entries *otter.Cache[cacheKey, *entry] // nil when it is turned off
-	longest int                            // the longest text that is cached
+	rewriter rewrite.Rewriter
+	entries  *otter.Cache[cacheKey, *entry] // nil when it is turned off
+	longest  int                            // the longest text that is cached
 }
 
-func newRewriteCache(p *policy.Policy, size int) *rewriteCache {
-	c := &rewriteCache{policy: p, longest: size / 8}
+func newRewriteCache(w rewrite.Rewriter, size int) *rewriteCache {
+	c := &rewriteCache{rewriter: w, longest: size / 8}
 	if size > 0 {
 		c.entries = otter.Must(&otter.Options[cacheKey, *entry]{
 			MaximumWeight: uint64(size),
@@ -53,7 +53,7 @@ func newRewriteCache(p *policy.Policy, size int) *rewriteCache {
 // get returns the entry of text under shape, making it if need be.
 func (c *rewriteCache) get(text string, shape rewrite.Shape) *entry {
 	if c.entries == nil || len(text) > c.longest {
-		return newEntry(text, c.policy, shape)
+		return newEntry(text, c.rewriter, shape)
 	}
 	if e, ok := c.entries.GetIfPresent(cacheKey{text, shape}); ok {
 		return e
@@ -61,13 +61,13 @@ func (c *rewriteCache) get(text string, shape rewrite.Shape) *entry {
 	// The caller's text may be a piece of something larger, which the cache
 	// would keep in memory.
 	text = strings.Clone(text)
-	e := newEntry(text, c.policy, shape)
+	e := newEntry(text, c.rewriter, shape)
 	c.entries.Set(cacheKey{text, shape}, e)
 	return e
 }
 
-func newEntry(text string, p *policy.Policy, shape rewrite.Shape) *entry {
-	rw, err := rewrite.New(text, p, shape)
+func newEntry(text string, w rewrite.Rewriter, shape rewrite.Shape) *entry {
+	rw, err := w.Rewrite(text, shape)
 	if err != nil {
 		e := &entry{err: err}
 		errors.As(err, &e.refusal)

@@ -23,7 +23,7 @@ func cachePolicy(t testing.TB) *policy.Policy {
 
 func TestCacheRemembers(t *testing.T) {
 	p := cachePolicy(t)
-	c := newRewriteCache(p, 1<<20)
+	c := newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<20)
 	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
 	many := rewrite.Shape(0).With(p.Dimension("site"), rewrite.Many)
 	for _, text := range []string{"SELECT * FROM post", "SELECT * FROM nosuch", "SELECT 'x"} {
@@ -41,7 +41,7 @@ func TestCacheRemembers(t *testing.T) {
 	if first := c.get(long, one); first == c.get(long, one) {
 		t.Error("a text longer than an eighth of the bound was cached")
 	}
-	off := newRewriteCache(p, 0)
+	off := newRewriteCache(rewrite.Rewriter{Policy: p}, 0)
 	if first := off.get("SELECT 1", one); first == off.get("SELECT 1", one) {
 		t.Error("a cache that is off remembers")
 	}
@@ -50,7 +50,7 @@ func TestCacheRemembers(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	const bound = 1 << 17
 	p := cachePolicy(t)
-	c := newRewriteCache(p, bound)
+	c := newRewriteCache(rewrite.Rewriter{Policy: p}, bound)
 	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
 	for i := range 2000 {
 		c.get(fmt.Sprintf("SELECT %d FROM post", i), one)
@@ -66,7 +66,7 @@ func TestCacheIsBounded(t *testing.T) {
 func TestCacheWeighs(t *testing.T) {
 	p := cachePolicy(t)
 	text := "SELECT * FROM post -- " + strings.Repeat("x", 10000)
-	e := newEntry(text, p, rewrite.Shape(0).With(p.Dimension("site"), rewrite.One))
+	e := newEntry(text, rewrite.Rewriter{Policy: p}, rewrite.Shape(0).With(p.Dimension("site"), rewrite.One))
 	if w := weigh(cacheKey{text: text}, e); w < 20000 || w > 60000 {
 		t.Errorf("an entry of 20 kB weighs %d", w)
 	}
@@ -74,7 +74,7 @@ func TestCacheWeighs(t *testing.T) {
 
 func TestCacheConcurrently(t *testing.T) {
 	p := cachePolicy(t)
-	c := newRewriteCache(p, 1<<14)
+	c := newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<14)
 	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
 	var wg sync.WaitGroup
 	for g := range 4 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/stdlib"
 
+	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
@@ -40,20 +41,32 @@ func (d sqlDriver) Open(name string) (driver.Conn, error) {
 	return c.Connect(ctx)
 }
 
-// OpenConnector reads the data source name and loads the policy, once for all
-// connections of the sql.DB.
+// OpenConnector reads the data source name and loads the policy, and the catalogue
+// if it is a file, once for all connections of the sql.DB.
 func (d sqlDriver) OpenConnector(name string) (driver.Connector, error) {
-	name, path, err := splitDSN(name)
+	name, parameters, err := splitDSN(name)
 	if err != nil {
 		return nil, err
 	}
-	p, err := policy.Load(path)
+	p, err := policy.Load(parameters.policy)
 	if err != nil {
-		return nil, configError("the policy "+path+" cannot be used: "+err.Error(), "", err)
+		return nil, configError("the policy "+parameters.policy+" cannot be used: "+err.Error(), "", err)
+	}
+	var opts []Option
+	switch parameters.catalog {
+	case "":
+	case fromServer:
+		opts = append(opts, WithServerCatalog())
+	default:
+		c, err := catalog.Load(parameters.catalog)
+		if err != nil {
+			return nil, configError("the catalogue "+parameters.catalog+" cannot be used: "+err.Error(), "", err)
+		}
+		opts = append(opts, WithCatalog(c))
 	}
 	base, err := stdlib.GetDefaultDriver().(driver.DriverContext).OpenConnector(name)
 	if err != nil {
 		return nil, err
 	}
-	return NewConnector(base, p), nil
+	return NewConnector(base, p, opts...), nil
 }

@@ -9,8 +9,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// policyKey is the parameter of a data source name that names the policy file.
-const policyKey = "scope_policy"
+// Our parameters of a data source name.
+const (
+	policyKey  = "scope_policy"  // the policy file
+	catalogKey = "scope_catalog" // the catalogue's file, or server
+)
+
+// fromServer is the catalogKey of whoever wants the server to be asked. A file of
+// that name is ./server.
+const fromServer = "server"
 
 // reserved is how the names of our own parameters begin. None of them reaches
 // the server.
@@ -24,8 +31,7 @@ const space = " \t\n\r\v\f"
 // splitDSN takes our parameters out of a data source name in either of libpq's
 // forms, or behind a name of stdlib.RegisterConnConfig, and leaves every other
 // byte as it is.
-func splitDSN(dsn string) (base, policyPath string, err error) {
-	p := parameters{}
+func splitDSN(dsn string) (base string, p parameters, err error) {
 	switch {
 	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
 		base, err = p.cutURL(dsn)
@@ -41,9 +47,9 @@ func splitDSN(dsn string) (base, policyPath string, err error) {
 		err = errors.New("the data source name has no " + policyKey)
 	}
 	if err != nil {
-		return "", "", configError(err.Error(), "add "+policyKey+"=<path of the policy file>", nil)
+		return "", parameters{}, configError(err.Error(), "add "+policyKey+"=<path of the policy file>", nil)
 	}
-	return base, p.policy, nil
+	return base, p, nil
 }
 
 // configError is the Error of a wrong configuration.
@@ -53,8 +59,9 @@ func configError(message, hint string, cause error) *Error {
 
 // parameters are the ones of ours found in a data source name.
 type parameters struct {
-	policy string
-	seen   bool
+	policy  string
+	catalog string // a path, fromServer, or empty
+	seen    map[string]bool
 }
 
 // take keeps the parameter if it is ours.
@@ -62,12 +69,24 @@ func (p *parameters) take(key, value string) (ours bool, err error) {
 	switch {
 	case len(key) < len(reserved) || !strings.EqualFold(key[:len(reserved)], reserved):
 		return false, nil
-	case key != policyKey:
+	case key != policyKey && key != catalogKey:
 		return true, fmt.Errorf("the data source name has an unknown parameter %q", key)
-	case p.seen:
-		return true, fmt.Errorf("the data source name has %s twice", policyKey)
+	case p.seen[key]:
+		return true, fmt.Errorf("the data source name has %s twice", key)
 	}
-	p.policy, p.seen = value, true
+	if p.seen == nil {
+		p.seen = make(map[string]bool)
+	}
+	p.seen[key] = true
+	switch key {
+	case policyKey:
+		p.policy = value
+	case catalogKey:
+		if value == "" {
+			return true, fmt.Errorf("%s is empty: it is the path of a file, or %s", catalogKey, fromServer)
+		}
+		p.catalog = value
+	}
 	return true, nil
 }
 
@@ -133,7 +152,7 @@ func (p *parameters) cutRegistered(dsn string) (string, error) {
 		return p.cutKeywords(dsn)
 	}
 	if err == nil && strings.Trim(left, space) != "" {
-		err = fmt.Errorf("behind %s only %s may stand", name, policyKey)
+		err = fmt.Errorf("behind %s only %s and %s may stand", name, policyKey, catalogKey)
 	}
 	return name, err
 }

@@ -28,7 +28,8 @@ func TestSplitDSN(t *testing.T) {
 		{"registeredConnConfig0?scope_policy=p%2Fq", "registeredConnConfig0", "p/q"},
 		{"registeredConnConfig12 scope_policy='p q'", "registeredConnConfig12", "p q"},
 	} {
-		base, policy, err := splitDSN(c.dsn)
+		base, p, err := splitDSN(c.dsn)
+		policy := p.policy
 		if c.policy == "" {
 			if err == nil {
 				t.Errorf("%q: no error, but %q and %q", c.dsn, base, policy)
@@ -37,6 +38,20 @@ func TestSplitDSN(t *testing.T) {
 		}
 		if err != nil || base != c.base || policy != c.policy {
 			t.Errorf("%q: got %q, %q, %v, want %q, %q", c.dsn, base, policy, err, c.base, c.policy)
+		}
+	}
+}
+
+func TestSplitDSNCatalog(t *testing.T) {
+	for dsn, want := range map[string]string{
+		"postgres://h/db?scope_policy=p&scope_catalog=a%20b.json":   "a b.json",
+		"scope_catalog='c' host=h scope_policy=p":                   "c",
+		"registeredConnConfig0?scope_catalog=server&scope_policy=p": "server",
+		"scope_policy=p": "",
+	} {
+		base, p, err := splitDSN(dsn)
+		if err != nil || p.catalog != want || p.policy != "p" || strings.Contains(base, "scope") {
+			t.Errorf("%q: got %q, %v, %v, want %q", dsn, base, p, err, want)
 		}
 	}
 }
@@ -56,9 +71,12 @@ func TestSplitDSNFaults(t *testing.T) {
 		"postgres://h/?scope_policy=p&scope_policy=p":    "twice",
 		"postgres://h/?scope_policy=%zz":                 "invalid URL escape",
 		"p.yaml":                                         "neither a URL nor",
+		"host=h scope_policy=p scope_catalog=":           "scope_catalog is empty",
+		"scope_catalog=a scope_policy=p scope_catalog=a": "scope_catalog twice",
+		"host=h scope_catalog=server":                    "no scope_policy",
 		"host=h scope_policy='p":                         "without an end",
-		"registeredConnConfig0?scope_policy=p&x=1":       "only scope_policy may stand",
-		"registeredConnConfig0 scope_policy=p sslmode=x": "only scope_policy may stand",
+		"registeredConnConfig0?scope_policy=p&x=1":       "only scope_policy and scope_catalog may stand",
+		"registeredConnConfig0 scope_policy=p sslmode=x": "only scope_policy and scope_catalog may stand",
 	} {
 		_, _, err := splitDSN(dsn)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -2,6 +2,8 @@ package scoped
 
 import (
 	"log/slog"
+
+	"github.com/scoped-pgx/scoped/catalog"
 )
 
 // defaultCacheSize bounds the cache of rewrites where WithCacheSize does not:
@@ -23,4 +25,19 @@ func WithLogger(logger *slog.Logger) Option {
 // bound is not cached.
 func WithCacheSize(bytes int) Option {
 	return func(c *connector) { c.cacheSize = bytes }
+}
+
+// WithCatalog gives the catalogue of the database's tables, with which some
+// statements are accepted that would be refused otherwise, and calls of functions
+// in the form of columns are refused. The connector keeps to it: after a change
+// of the schema, make another one. The default is none.
+func WithCatalog(c *catalog.Catalog) Option {
+	return func(to *connector) { to.catalog, to.askServer = c, false }
+}
+
+// WithServerCatalog is WithCatalog with the catalogue of the server, which is
+// asked for it once, by one query on the first connection, around the guard. If
+// that fails so does the connection, with an Error of CodeConfig.
+func WithServerCatalog() Option {
+	return func(c *connector) { c.catalog, c.askServer = nil, true }
 }
