@@ -571,13 +571,28 @@ func (c *certifier) predicate(condition *pgparse.Node, s policy.Scoping, ref str
 	if !c.isFresh(alias) || alias.Aliasname == ref {
 		return nil
 	}
-	below := c.predicate(from.WhereClause, *s.Path.Via, alias.Aliasname)
+	where := from.WhereClause
+	isExists := condition.GetSubLink().SubLinkType == pgparse.SubLinkType_EXISTS_SUBLINK
+	if isExists {
+		parts := conjuncts(where)
+		if where == nil || len(parts) != 2 {
+			return nil
+		}
+		where = parts[1]
+	}
+	below := c.predicate(where, *s.Path.Via, alias.Aliasname)
 	if below == nil {
 		return nil
 	}
 	sub := emptySelect()
-	sub.TargetList = []*pgparse.Node{resTarget(column(alias.Aliasname, s.Path.Key))}
 	sub.FromClause = []*pgparse.Node{rangeVar(s.Path.Target, alias.Aliasname)}
+	key := column(alias.Aliasname, s.Path.Key)
+	if isExists {
+		equal := operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", key, column(ref, s.Column))
+		sub.WhereClause = and(equal, below)
+		return exists(sub)
+	}
+	sub.TargetList = []*pgparse.Node{resTarget(key)}
 	sub.WhereClause = below
 	return in(column(ref, s.Column), sub)
 }

@@ -103,6 +103,18 @@ func in(value *pgparse.Node, rows *pgparse.SelectStmt) *pgparse.Node {
 	}}}
 }
 
+func exists(rows *pgparse.SelectStmt) *pgparse.Node {
+	return &pgparse.Node{Node: &pgparse.Node_SubLink{SubLink: &pgparse.SubLink{
+		SubLinkType: pgparse.SubLinkType_EXISTS_SUBLINK, Subselect: selectNode(rows),
+	}}}
+}
+
+func and(conditions ...*pgparse.Node) *pgparse.Node {
+	return &pgparse.Node{Node: &pgparse.Node_BoolExpr{BoolExpr: &pgparse.BoolExpr{
+		Boolop: pgparse.BoolExprType_AND_EXPR, Args: conditions,
+	}}}
+}
+
 // failing builds the expression that fails for a row of t, called ref, with a
 // message that names the table.
 func failing(t *policy.Table, ref, typeName string) *pgparse.Node {

@@ -188,6 +188,7 @@ func (r *rewriter) onConflict(c *pgparse.OnConflictClause, t *relation, guard st
 		r.walk(c, visible)
 		return
 	}
+	guard = r.rowPredicates(t.Scopings, t.ref)
 	set := r.find(r.tokenAt(c.Location), pgparse.Token_DO)
 	where := r.find(set, pgparse.Token_WHERE, pgparse.Token_RETURNING)
 	if c.WhereClause == nil {

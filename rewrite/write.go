@@ -142,7 +142,7 @@ func names(list []*pgparse.Node, column string) bool {
 // the user returns.
 func (r *rewriter) returned(t *relation, scopings []policy.Scoping, rv *pgparse.RangeVar, from, returning []*pgparse.Node, visible *ctes, top bool) {
 	r.returning = r.returning || top && len(returning) > 0
-	predicate := r.predicates(scopings, t.ref)
+	predicate := r.rowPredicates(scopings, t.ref)
 	if predicate == "" {
 		r.walkAll(returning, visible)
 		return
