@@ -18,9 +18,10 @@ const (
 	exitFault   = 2 // the command could not work
 )
 
-const help = `scoped shows what the driver scoped-pgx makes of SQL, without a database.
+const help = `scoped shows what the driver scoped-pgx makes of SQL. Only "scoped catalog" needs a database.
 
   scoped rewrite   what a statement becomes under a policy and a scope, or why it is refused
+  scoped catalog   the catalogue of a database's tables, for those who rewrite with one
   scoped help      this text; "scoped help rewrite" and "scoped rewrite -h" explain a subcommand
 
 For example:
@@ -38,6 +39,8 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "rewrite":
 		return runRewrite(args[1:], stdin, stdout, stderr)
+	case "catalog":
+		return runCatalog(args[1:], stdout, stderr)
 	case "help", "-h", "-help", "--help":
 		return runHelp(args[1:], stdout, stderr)
 	}
@@ -47,10 +50,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func runHelp(args []string, stdout, stderr io.Writer) int {
 	text := help
 	if len(args) > 0 {
-		if args[0] != "rewrite" {
+		switch args[0] {
+		case "rewrite":
+			text = rewriteHelp
+		case "catalog":
+			text = catalogHelp
+		default:
 			return unknown(args[0], stderr)
 		}
-		text = rewriteHelp
 	}
 	if _, err := io.WriteString(stdout, text); err != nil {
 		return report(stderr, "scoped", err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
@@ -17,7 +18,7 @@ const rewriteHelp = `scoped rewrite shows what becomes of SQL under a policy and
 refused. It needs no database.
 
   scoped rewrite --policy FILE [--scope DIM=VALUE[,VALUE…]]… [--disabled REASON]
-                 [--format text|json] [FILE…]
+                 [--catalog FILE] [--format text|json] [FILE…]
 
 For example:
 
@@ -32,6 +33,7 @@ For example:
   --scope DIM=VALUES  the value of a dimension, or several with commas between them, or *; each
                       dimension once. A value with a comma in it cannot be written here.
   --disabled REASON   as scoped.Disable does; not together with --scope
+  --catalog FILE      the catalogue of the database's tables, as "scoped catalog" prints it
   --format text       for people, the default: the input is SQL with a semicolon between the
                       statements. A comment such as "-- name: GetPost :one" names a statement,
                       otherwise its number does. A file has at most 16 MiB.
@@ -60,6 +62,7 @@ type options struct {
 	policy   string
 	scopes   []string
 	disabled *string
+	catalog  string
 	format   string
 	files    []string
 }
@@ -111,6 +114,13 @@ func rewriteFiles(args []string, stdin io.Reader, stdout io.Writer) (refused boo
 		return false, err
 	}
 	s.disabled = o.disabled != nil
+	if o.catalog != "" {
+		c, err := catalog.Load(o.catalog)
+		if err != nil {
+			return false, err
+		}
+		s.catalog = c
+	}
 
 	out := bufio.NewWriter(stdout)
 	var f format = &textFormat{scope: s, out: out, colour: colourful(stdout)}
@@ -155,6 +165,7 @@ func parseOptions(args []string) (*options, error) {
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&o.policy, "policy", "", "")
+	flags.StringVar(&o.catalog, "catalog", "", "")
 	flags.StringVar(&o.format, "format", "text", "")
 	flags.Func("scope", "", func(value string) error {
 		o.scopes = append(o.scopes, value)

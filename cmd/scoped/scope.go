@@ -17,6 +17,7 @@ import (
 // A scope is what the options --scope and --disabled mean under a policy.
 type scope struct {
 	policy   *policy.Policy
+	catalog  rewrite.Catalog // nil for none
 	disabled bool
 	shape    rewrite.Shape
 	// values, by Dimension.Index, are what is bound for a dimension: int64 or
@@ -141,7 +142,7 @@ func (s *scope) rewrite(text string) (outcome, error) {
 	if s.disabled {
 		return outcome{sql: text}, nil
 	}
-	r, err := rewrite.New(text, s.policy, s.shape)
+	r, err := rewrite.Rewriter{Policy: s.policy, Catalog: s.catalog}.Rewrite(text, s.shape)
 	if err != nil {
 		var refusal *rewrite.Error
 		if errors.As(err, &refusal) {

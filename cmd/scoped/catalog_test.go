@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/scoped-pgx/scoped/internal/pgtest"
+)
+
+// TestCatalog prints a catalogue and rewrites with it.
+func TestCatalog(t *testing.T) {
+	dsn := pgtest.DSN(t, `CREATE TABLE post (id bigint PRIMARY KEY, site_id bigint); CREATE SCHEMA app; CREATE TABLE app.other ()`)
+	var stdout, stderr bytes.Buffer
+	if status := run([]string{"catalog", "--dsn", dsn, "--schema", "public"}, nil, &stdout, &stderr); status != exitOK || stderr.Len() > 0 {
+		t.Fatal(status, stderr.String())
+	}
+	if text := stdout.String(); !strings.Contains(text, `{"name": "site_id", "type": "bigint"}`) || strings.Contains(text, "other") {
+		t.Error(text)
+	}
+	file := filepath.Join(t.TempDir(), "catalog.json")
+	if err := os.WriteFile(file, stdout.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{nil, exitOK, "INSERT INTO public.post VALUES (5) RETURNING"},
+		{[]string{"--catalog", file}, exitOK, "INSERT INTO public.post (id, site_id) VALUES (5, $1::bigint)"},
+		{[]string{"--catalog", file + ".none"}, exitFault, ""},
+		{[]string{"--catalog", testPolicy}, exitFault, ""},
+	} {
+		stdout.Reset()
+		stderr.Reset()
+		args := append([]string{"rewrite", "--policy", testPolicy, "--scope", "site=1"}, c.args...)
+		status := run(args, strings.NewReader("INSERT INTO post VALUES (5)"), &stdout, &stderr)
+		if status != c.status || !strings.Contains(stdout.String(), c.want) || (status == exitFault) != strings.Contains(stderr.String(), "catalog") {
+			t.Errorf("%v: exit status %d, %s%s", c.args, status, stdout.String(), stderr.String())
+		}
+	}
+}
+
+func TestCatalogFaults(t *testing.T) {
+	for _, args := range [][]string{
+		{"catalog", "file.sql"}, {"catalog", "--nosuch"}, {"catalog", "--dsn", "postgres://%zz/"},
+		{"catalog", "--dsn", "host=/nowhere port=1 password=sesame"},
+	} {
+		var stdout, stderr bytes.Buffer
+		if status := run(args, nil, &stdout, &stderr); status != exitFault || stdout.Len() > 0 ||
+			!strings.HasPrefix(stderr.String(), "scoped catalog: ") || strings.Contains(stderr.String(), "sesame") {
+			t.Errorf("%v: exit status %d, %s%s", args, status, stdout.String(), stderr.String())
+		}
+	}
+}
