@@ -93,7 +93,7 @@ func (g *generator) join(l levels, left from, depth int) from {
 		on := g.joinCondition(left.sources, right.sources)
 		if kind != "FULL JOIN" && g.chance(10) {
 			on = g.condition(inner, 1)
-		} else if g.chance(35) {
+		} else if g.chance(35) && (kind != "FULL JOIN" || on != "1 = 1") { // which needs an equality
 			on += " AND " + g.condition(inner, depth-1)
 		}
 		f.sql = fmt.Sprintf("%s %s %s ON %s", left.sql, kind, right.sql, on)
