@@ -87,8 +87,9 @@ func addColumns(names map[string]bool, definitions []*pgparse.Node) {
 }
 
 // attribute returns the name that a node puts behind a dot and that could be the
-// call of a function which the policy does not admit, or nothing. The catalogue,
-// which may be nil, knows names that can only be fields.
+// call of a function which the policy does not admit, or nothing. A catalogue, which
+// may be nil, knows names that can only be fields; with one, aliases are looked up
+// by a caller and not here.
 func attribute(p *policy.Policy, catalog Catalog, functions map[string]map[string]bool, node any) string {
 	switch n := node.(type) {
 	case *pgparse.A_Indirection:
@@ -102,7 +103,7 @@ func attribute(p *policy.Policy, catalog Catalog, functions map[string]map[strin
 			}
 		}
 	case *pgparse.ColumnRef:
-		if len(n.Fields) < 2 {
+		if len(n.Fields) < 2 || catalog != nil {
 			return ""
 		}
 		name := n.Fields[len(n.Fields)-1].GetString_()

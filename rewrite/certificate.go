@@ -32,6 +32,7 @@ func certify(r *Rewrite, s *source, original any, p *policy.Policy, catalog Cata
 		c.fail("it holds %d statements", len(stmts))
 	default:
 		rewritten := pgparse.Unwrap(stmts[0].Stmt)
+		c.demandColumns(original)
 		c.walk(original, nil)
 		if c.params != r.Params {
 			c.fail("the user's parameters are %d, not %d", c.params, r.Params)

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite/builtin"
 )
 
 // With a catalogue it is known which columns a table has. PostgreSQL takes p.f,
@@ -19,9 +21,10 @@ type namespaceItem struct {
 
 	// columns of a table that the catalogue knows; of anything else those names
 	// that the text shows, which may not be all.
-	columns []string
-	known   bool // columns is all there is
-	scalar  bool // it is a function in FROM, so its row may be a plain value
+	columns  []string
+	known    bool // columns is all there is
+	function bool // it is a function in FROM, whose row may be a plain value
+	scalar   bool // it is one, and PostgreSQL's own, so that columns is all there is
 
 	lateralOnly bool
 }
@@ -56,21 +59,27 @@ type namedQuery struct {
 
 // A caller looks for calls of functions in the form of columns.
 type caller struct {
-	*rewriter
+	policy  *policy.Policy
+	catalog Catalog
+	refuse  func(e Error, location int32)
 }
 
-// refuseCalls refuses references to columns of tables that may call functions
-// which are not known to stay inside the scope.
+// refuseCalls refuses references to columns that may call functions which are not
+// known to stay inside the scope.
 func (r *rewriter) refuseCalls(stmt any) {
 	if r.catalog != nil {
-		caller{r}.walk(stmt, nil, nil)
+		caller{r.policy, r.catalog, r.refuse}.walk(stmt, nil, nil)
+	}
+}
+
+// demandColumns does the same for the certificate.
+func (c *certifier) demandColumns(stmt any) {
+	if c.catalog != nil {
+		caller{c.policy, c.catalog, func(e Error, _ int32) { c.fail("%s", e.Message) }}.walk(stmt, nil, nil)
 	}
 }
 
 func (c caller) walk(node any, n *namespace, queries *namedQuery) {
-	if c.err != nil {
-		return
-	}
 	switch s := node.(type) {
 	case *pgparse.ColumnRef:
 		c.column(s, n)
@@ -215,9 +224,12 @@ func (c caller) fromItem(node any, n *namespace, queries *namedQuery) []*namespa
 	n.lateral = false
 	if f, ok := node.(*pgparse.RangeFunction); ok {
 		name, fields := fieldsOf(f)
-		item := &namespaceItem{name: name, scalar: true}
+		item := &namespaceItem{name: name, columns: namesIn(f.Alias.GetColnames()), function: true, scalar: fields != nil}
 		for field := range fields {
 			item.columns = append(item.columns, field)
+		}
+		for _, d := range f.Coldeflist {
+			item.columns = append(item.columns, d.GetColumnDef().GetColname())
 		}
 		return []*namespaceItem{item}
 	}
@@ -294,16 +306,23 @@ func (c caller) column(ref *pgparse.ColumnRef, n *namespace) {
 		schema = fields[0].GetString_().GetSval()
 	}
 	item := n.find(schema, name)
+	if item == nil || slices.Contains(item.columns, last.Sval) || item.known && systemColumns[last.Sval] {
+		return
+	}
+	isCall := c.catalog.CallsFunction(last.Sval, !item.function)
+	if item.function {
+		isOwn := builtin.IsFunction(last.Sval)
+		isCall = isCall || isOwn || item.scalar && !c.catalog.IsField(last.Sval)
+	}
 	switch {
-	case item == nil || slices.Contains(item.columns, last.Sval):
-	case item.known && !systemColumns[last.Sval]:
+	case item.known:
 		c.refuse(Error{
 			Code:    CodeFunction,
 			Message: fmt.Sprintf("%s.%s is not a column in the catalogue, and may be the call of a function that is not known to stay inside the scope", name, last.Sval),
 			Hint: "correct the name; if it is a function that reads no scoped table, list it in the policy under functions: {allow: […]}; " +
 				"if the column is new, take another snapshot of the catalogue",
 		}, ref.Location)
-	case !item.known && c.catalog.CallsFunction(last.Sval, !item.scalar):
+	case isCall:
 		c.refuse(Error{
 			Code:    CodeFunction,
 			Message: fmt.Sprintf("%s.%s may be the call of a function that is not known to stay inside the scope", name, last.Sval),
