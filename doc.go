@@ -26,8 +26,9 @@
 // The data source name is pgx's, as a URL, as keyword=value, or a name from
 // stdlib.RegisterConnConfig followed by "?scope_policy=…". The path of the
 // policy is relative to the working directory, and the file is read once, when
-// the database is opened. Every other parameter that begins with scope_ is an
-// error. NewConnector guards any connector, with a policy from [policy.Load].
+// the database is opened. scope_catalog names the file of a catalogue of the
+// tables, or is server to ask for it. Every other parameter that begins with
+// scope_ is an error. NewConnector guards any connector, with a policy from [policy.Load].
 //
 // # Scopes
 //
