@@ -80,6 +80,7 @@ type outcome struct {
 	code    string // the SQLSTATE of its failure
 	message string
 	rule    string // the constraint that failed
+	column  string // the column that must not be null
 	// What every table holds afterwards, by name: the rows of the scope, and the others.
 	visible, hidden map[string]sum
 }
@@ -117,7 +118,7 @@ func (a *arm) read(ctx context.Context, sql string, args [][]byte) (*outcome, er
 	var pgErr *pgconn.PgError
 	switch {
 	case errors.As(err, &pgErr):
-		*o = outcome{code: pgErr.Code, message: pgErr.Message, rule: pgErr.ConstraintName}
+		*o = outcome{code: pgErr.Code, message: pgErr.Message, rule: pgErr.ConstraintName, column: pgErr.ColumnName}
 	case err != nil:
 		return nil, err
 	}

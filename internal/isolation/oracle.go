@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
@@ -290,6 +291,11 @@ func (o *Oracle) judge(want, got *outcome, hidden map[string]sum, r *rewrite.Rew
 			// check could fail.
 			return Result{Verdict: SideChannel, Detail: got.rule}
 		}
+		if got.code == "23502" && got.code != want.code && isFilled(got.column) {
+			// INSERT without a column list and with DEFAULT, or too few values, for
+			// the scope's column: only the tenant's own database has a default.
+			return Result{Verdict: Undetermined, Detail: "the default of " + got.column}
+		}
 		if isDataError(got.code) && got.code != want.code {
 			return Result{Verdict: Order, Detail: evaluated(r) + got.code + " " + got.message}
 		}
@@ -384,6 +390,11 @@ func evaluated(r *rewrite.Rewrite) string {
 		return "evaluated on a row of others: "
 	}
 	return "evaluated on a row of others, before an equality: "
+}
+
+// isFilled reports whether the tenant's own databases have a default for a column.
+func isFilled(column string) bool {
+	return slices.ContainsFunc(visibilities, func(v visibility) bool { return v.fill == column && column != "" })
 }
 
 // weaklyGuarded reports whether a table of the statement has a guard that the
