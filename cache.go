@@ -93,11 +93,14 @@ func (e *entry) error() error {
 // weigh estimates the bytes that an entry holds: the texts, and what otter, the
 // entry and the structs behind it take.
 func weigh(k cacheKey, e *entry) uint32 {
-	const overhead, perTable = 512, 96
+	const overhead, perTable, perCursor = 512, 96, 48
 	n := overhead + len(k.text)
 	if rw := e.rewrite; rw != nil {
 		// The rewrite remembers its edits, which add up to what SQL has more.
 		n += 2 * len(rw.SQL)
+		for _, use := range rw.Cursors {
+			n += perCursor + len(use.Name)
+		}
 		for _, t := range rw.Tables {
 			n += perTable + len(t.Table) + len(t.Guard)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/rewrite"
 )
 
 // A call is one statement, ready to be sent.
@@ -17,6 +18,9 @@ type call struct {
 	sql   string
 	args  []driver.NamedValue
 	entry *entry // nil where scopes are disabled and sql is the user's own
+	// rewrite is what sql comes from: the entry's, or that with literals.
+	rewrite *rewrite.Rewrite
+	binding *binding
 	// interpolated is set where pgx writes the arguments into the text.
 	interpolated bool
 }
@@ -71,6 +75,7 @@ func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u
 	}
 	if b == nil {
 		c.connector.logDisabled(ctx, s, sql)
+		c.sendAsIs(sql, args)
 		return call{sql: sql, args: args}, nil
 	}
 
@@ -99,6 +104,14 @@ func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u
 			fmt.Sprintf("the statement has %d parameters and was given %d arguments", e.rewrite.Params, n),
 			"pass one argument for each parameter, up to the highest $n")
 	}
+	if len(e.rewrite.Cursors) > 0 {
+		if err := c.useCursors(sql, e.rewrite.Cursors, b); err != nil {
+			return call{}, err
+		}
+	}
+	if e.rewrite.Literal {
+		return c.literalCall(args, e, b, u, simple)
+	}
 	extended, err := c.appendScope(args, e, b)
 	if err != nil {
 		return call{}, err
@@ -114,7 +127,43 @@ func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u
 			Hint:    "pass the text as an argument, or use another exec mode such as pgx.QueryExecModeExec",
 		}
 	}
-	return call{sql: e.rewrite.SQL, args: extended, entry: e, interpolated: interpolated}, nil
+	return call{sql: e.rewrite.SQL, args: extended, entry: e, rewrite: e.rewrite, binding: b, interpolated: interpolated}, nil
+}
+
+// literalCall is call for several statements in one string, which pgx sends by
+// the simple protocol where there are no arguments. Its Query does so only in
+// that mode, and returns the rows of the first; in any other mode the server
+// refuses them. Of another base neither is known.
+func (c *conn) literalCall(options []driver.NamedValue, e *entry, b *binding, u use, simple bool) (call, error) {
+	switch {
+	case u == forStmt:
+		return call{}, severalPrepared()
+	case u == forQuery && (c.pgx == nil || !simple):
+		return call{}, &Error{
+			Code:    CodeStatement,
+			Message: "several statements in one string return rows only with pgx and in the simple protocol",
+			Hint:    "use ExecContext, or a call for each, or pass pgx.QueryExecModeSimpleProtocol for the rows of the first",
+		}
+	}
+	values := make([]any, len(e.rewrite.Args))
+	for i, d := range e.rewrite.Args {
+		if d.Index < len(b.values) {
+			values[i] = b.values[d.Index]
+		}
+	}
+	literal, err := e.rewrite.WithLiterals(values)
+	if err != nil {
+		return call{}, err
+	}
+	return call{sql: literal.SQL, args: options, entry: e, rewrite: literal, binding: b}, nil
+}
+
+func severalPrepared() *Error {
+	return &Error{
+		Code:    CodeStatement,
+		Message: "several statements in one string cannot be prepared",
+		Hint:    "prepare each on its own, or use ExecContext without arguments",
+	}
 }
 
 func argumentsError(message, hint string) *Error {

@@ -36,6 +36,8 @@ type conn struct {
 	literals bool
 	// tx is the scope of the context of the transaction that is open.
 	tx *scope
+	// cursors are the scopes of the cursors of that transaction, by name.
+	cursors map[string]*binding
 }
 
 func newConn(base driver.Conn, connector *connector) *conn {
@@ -76,10 +78,22 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 		return nil, err
 	}
 	rows, err := c.queryer.QueryContext(ctx, call.sql, call.args)
+	return c.queried(&call, rows, err)
+}
+
+// queried returns what became of a query as the user shall see it.
+func (c *conn) queried(call *call, rows driver.Rows, err error) (driver.Rows, error) {
 	if err != nil {
+		c.usedCursors(call, false)
 		return nil, call.mapError(err)
 	}
-	return call.rows(rows)
+	if !call.declares() || call.entry.rewrite.Literal {
+		c.usedCursors(call, false) // there may be an error behind the rows
+		return call.rows(rows)
+	}
+	err = call.drain(rows, len(rows.Columns()))
+	c.usedCursors(call, err == nil)
+	return noRows{}, err
 }
 
 // ExecContext sends a statement under the scope of ctx or of the transaction.
@@ -92,6 +106,7 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		return nil, err
 	}
 	result, err := c.execer.ExecContext(ctx, call.sql, call.args)
+	c.usedCursors(&call, err == nil)
 	return result, call.mapError(err)
 }
 
@@ -118,7 +133,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	if err != nil {
 		return nil, err
 	}
-	c.tx = s
+	c.tx, c.cursors = s, nil
 	return &tx{base: base, conn: c}, nil
 }
 
@@ -151,12 +166,12 @@ type tx struct {
 }
 
 func (t *tx) Commit() error {
-	t.conn.tx = nil
+	t.conn.tx, t.conn.cursors = nil, nil
 	return t.base.Commit()
 }
 
 func (t *tx) Rollback() error {
-	t.conn.tx = nil
+	t.conn.tx, t.conn.cursors = nil, nil
 	return t.base.Rollback()
 }
 
@@ -172,7 +187,7 @@ func (c *conn) Ping(ctx context.Context) error {
 // transaction is left, and a session whose settings cannot be trusted any more
 // is given up.
 func (c *conn) ResetSession(ctx context.Context) error {
-	c.tx = nil
+	c.tx, c.cursors = nil, nil
 	if r, ok := c.base.(driver.SessionResetter); ok {
 		if err := r.ResetSession(ctx); err != nil {
 			return err

@@ -104,7 +104,7 @@ func (c *call) mapError(err error) error {
 		// that neither we nor the user have. No place is better than a wrong one.
 		mapped.Position = 0
 	} else {
-		mapped.Position = int32(c.entry.rewrite.UserPosition(int(pgErr.Position)))
+		mapped.Position = int32(c.rewrite.UserPosition(int(pgErr.Position)))
 	}
 	if err == error(pgErr) {
 		return &mapped

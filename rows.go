@@ -16,10 +16,10 @@ var (
 )
 
 // rows returns the base's rows as the user shall see them: untouched, unless
-// the statement has a check.
+// the statement has a check, or others behind it whose errors come with Close.
 func (c *call) rows(base driver.Rows) (driver.Rows, error) {
 	switch {
-	case c.entry == nil || !c.entry.checks && !c.entry.rewrite.Check:
+	case c.entry == nil || !c.entry.checks && !c.entry.rewrite.Check && !c.entry.rewrite.Literal:
 		return base, nil
 	case !c.entry.rewrite.Check:
 		return (&rows{base: base, call: c, columns: base.Columns()}).guard(), nil

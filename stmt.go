@@ -63,8 +63,11 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 		}
 		return s, nil
 	}
+	if e.rewrite.Literal {
+		return nil, severalPrepared()
+	}
 	s.params = e.rewrite.Params
-	if _, err := s.prepare(ctx, &call{sql: e.rewrite.SQL, entry: e}); err != nil {
+	if _, err := s.prepare(ctx, &call{sql: e.rewrite.SQL, entry: e, rewrite: e.rewrite}); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -125,10 +128,7 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 		return nil, err
 	}
 	result, err := queryStmt(ctx, base, call.args)
-	if err != nil {
-		return nil, call.mapError(err)
-	}
-	return call.rows(result)
+	return s.conn.queried(&call, result, err)
 }
 
 // ExecContext runs the statement under the scope of ctx or of the transaction.
@@ -138,6 +138,7 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 		return nil, err
 	}
 	result, err := execStmt(ctx, base, call.args)
+	s.conn.usedCursors(&call, err == nil)
 	return result, call.mapError(err)
 }
 

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
@@ -14,35 +15,51 @@ import (
 // is left with the user's own tree. What it cannot prove is refused, so that a
 // bug in the editor costs a refusal and never a leak.
 //
-// The original tree is changed: it must not be used afterwards.
-func certify(r *Rewrite, s *source, original any, p *policy.Policy, catalog Catalog, shape Shape) error {
-	c := &certifier{policy: p, catalog: catalog, shape: shape, args: r.Args, userText: strings.ToLower(s.text)}
-	if !holdsRows(original) {
+// The original trees are changed: they must not be used afterwards.
+func certify(r *Rewrite, s *source, original []statement, p *policy.Policy, catalog Catalog, shape Shape) error {
+	c := &certifier{
+		policy: p, catalog: catalog, shape: shape, args: r.Args,
+		userText: strings.ToLower(s.text), fresh: make(map[string]bool),
+	}
+	if !slices.ContainsFunc(original, statement.holdsRows) {
 		if r.SQL == s.text {
 			return nil
 		}
-		c.fail("a statement without rows was changed")
+		c.fail("statements without rows were changed")
 	}
-	c.functions = fields(original)
 	stmts, err := pgparse.Parse(r.SQL)
 	switch {
 	case err != nil:
 		c.fail("it does not parse: %v", err)
-	case len(stmts) != 1:
+	case len(stmts) != len(original):
 		c.fail("it holds %d statements", len(stmts))
 	default:
-		rewritten := pgparse.Unwrap(stmts[0].Stmt)
-		c.demandColumns(original)
-		c.walk(original, nil)
+		functions := make([]map[string]map[string]bool, len(original))
+		for i, s := range original {
+			if s.holdsRows() {
+				functions[i] = fields(s.node)
+				c.functions = functions[i]
+				c.demandColumns(s.node)
+				c.walk(s.node, nil)
+			}
+		}
 		if c.params != r.Params {
 			c.fail("the user's parameters are %d, not %d", c.params, r.Params)
 		}
 		c.rewritten = true
-		c.walk(rewritten, nil)
-		if c.reason == "" && !pgparse.Equal(original, rewritten) {
-			c.fail("without its guards it is not the statement that was given")
+		for i, s := range original {
+			rewritten := pgparse.Unwrap(stmts[i].Stmt)
+			if s.holdsRows() {
+				c.functions = functions[i]
+				c.walk(rewritten, nil)
+			}
+			if c.reason == "" && !pgparse.Equal(s.node, rewritten) {
+				c.fail("without its guards it is not the statement that was given")
+			}
+			if s.holdsRows() {
+				c.demandVisited(rewritten)
+			}
 		}
-		c.demandVisited(rewritten)
 	}
 	if c.reason == "" {
 		return nil
@@ -61,7 +78,8 @@ type certifier struct {
 	catalog   Catalog // may be nil
 	shape     Shape
 	args      []*policy.Dimension
-	userText  string  // in lower case
+	userText  string // in lower case
+	fresh     map[string]bool
 	params    int     // the highest parameter of the original
 	rewritten bool    // which of the two is walked
 	nested    bool    // inside a WITH query
@@ -136,10 +154,10 @@ func (c *certifier) walk(node any, scope []string) {
 
 // holdsRows reports whether a statement reads or writes rows. One that does not
 // has no place for a table.
-func holdsRows(stmt any) bool {
-	switch stmt.(type) {
+func (s statement) holdsRows() bool {
+	switch s.node.(type) {
 	case *pgparse.TransactionStmt, *pgparse.DeallocateStmt, *pgparse.DiscardStmt, *pgparse.ConstraintsSetStmt,
-		*pgparse.VariableSetStmt, *pgparse.VariableShowStmt:
+		*pgparse.VariableSetStmt, *pgparse.VariableShowStmt, *pgparse.FetchStmt, *pgparse.ClosePortalStmt:
 		return false
 	}
 	return true
@@ -621,10 +639,19 @@ next:
 	return &pgparse.Node{Node: &pgparse.Node_BoolExpr{BoolExpr: or}}
 }
 
-// isFresh reports whether an alias was inserted: the user's text does not hold it.
+// isFresh reports whether an alias was inserted: the user's text does not hold
+// it, not even without its number, which is looked for once.
 func (c *certifier) isFresh(a *pgparse.Alias) bool {
-	return a != nil && len(a.Colnames) == 0 && strings.HasPrefix(a.Aliasname, "scoped") &&
-		!strings.Contains(c.userText, a.Aliasname)
+	if a == nil || len(a.Colnames) > 0 || !strings.HasPrefix(a.Aliasname, "scoped") {
+		return false
+	}
+	prefix := strings.TrimRight(a.Aliasname, "0123456789")
+	fresh, ok := c.fresh[prefix]
+	if !ok {
+		fresh = !strings.Contains(c.userText, prefix)
+		c.fresh[prefix] = fresh
+	}
+	return fresh
 }
 
 // value builds the tree of the parameter that holds a dimension's value.

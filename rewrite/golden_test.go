@@ -149,10 +149,23 @@ func describe(r *rewrite.Rewrite, err error) string {
 	for i, d := range r.Args {
 		fmt.Fprintf(&b, "\n-- $%d: %s", r.Params+1+i, d.Name)
 	}
+	if r.Literal {
+		b.WriteString("\n-- sent with literals")
+	}
+	for _, c := range r.Cursors {
+		fmt.Fprintf(&b, "\n-- %s", strings.TrimSpace(cursorOps[c.Op]+" "+c.Name))
+	}
 	if r.Check {
 		b.WriteString("\n-- the last column is a check, and removed")
 	}
 	return b.String()
+}
+
+var cursorOps = map[rewrite.CursorOp]string{
+	rewrite.DeclareCursor:   "declares the cursor",
+	rewrite.FetchCursor:     "needs the scope of the cursor",
+	rewrite.CloseCursor:     "closes the cursor",
+	rewrite.CloseAllCursors: "closes all cursors",
 }
 
 func goldenPolicy(t testing.TB) *policy.Policy {

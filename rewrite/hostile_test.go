@@ -65,7 +65,11 @@ func TestHostileText(t *testing.T) {
 		{"a long name", "SELECT id FROM " + repeat("p", 100), rewrite.CodeTable, 16},
 		{"nothing", "", "", 0},
 		{"semicolons", ";;;", "", 0},
-		{"a second statement behind a comment", "SELECT 1; -- x\n DELETE FROM post", rewrite.CodeStatement, 17},
+		{"a second statement behind a comment", "SELECT 1; -- x\n DELETE FROM secret", rewrite.CodeTable, 29},
+		{"a second statement, and a parameter", "SELECT $1; -- x\n DELETE FROM post", rewrite.CodeStatement, 18},
+		{"5,000 statements", repeat("DELETE FROM post; FETCH c;", 2500), "", 0},
+		{"10,000 statements, the last refused", repeat("SELECT 1;", 10000) + "TRUNCATE post", rewrite.CodeStatement, 90001},
+		{"1,000,000 statements", repeat("SELECT 1;", 1000000), rewrite.CodeLimit, 90009},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := rewrite.New(test.sql, p, shape)

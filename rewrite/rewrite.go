@@ -60,10 +60,26 @@ type Rewrite struct {
 	// and without Returning neither the column nor the rows are the user's.
 	Returning bool
 
+	// Literal is set for several statements in one string, which the protocol has
+	// no parameters for. What is to be sent is the SQL of WithLiterals. Check and
+	// Returning are those of the first statement, because pgx returns the rows of
+	// no other.
+	Literal bool
+
+	// Cursors lists the uses of cursors, in the order of the text. A caller must
+	// not send a statement that uses a cursor of another scope.
+	Cursors []CursorUse
+
 	// Tables lists every reference to a table, in the order of the text.
 	Tables []TableRef
 
 	edits edits
+
+	// Where Literal is set: the user's text, and the places of the parameters in
+	// the edits and in the guards of Tables.
+	text       string
+	slots      []slot
+	guardSlots [][]slot
 }
 
 // A TableRef is one reference to a table in a statement, and what was done with it.
@@ -74,67 +90,83 @@ type TableRef struct {
 }
 
 // New rewrites text for the shape, or returns an *Error that says why it is
-// refused. Nothing of a refused statement may be sent. Every rewrite it returns
-// is certified.
+// refused. Nothing of a refused text may be sent, however many statements it
+// holds. Every rewrite it returns is certified.
 func New(text string, p *policy.Policy, shape Shape) (*Rewrite, error) {
 	return Rewriter{Policy: p}.Rewrite(text, shape)
 }
 
 // Rewrite is New with the Rewriter's policy and catalogue.
 func (w Rewriter) Rewrite(text string, shape Shape) (*Rewrite, error) {
-	s, stmt, err := parseOne(text)
+	s, stmts, err := parse(text)
 	if err != nil {
 		return nil, err
 	}
-	if stmt == nil {
+	if len(stmts) == 0 {
 		return &Rewrite{SQL: text, Params: s.params}, nil
+	}
+	if len(stmts) > 1 && s.params > 0 {
+		return nil, s.severalStatements(stmts, "there are several statements in one string, which can have no parameters")
 	}
 	r := &rewriter{source: s, policy: w.Policy, catalog: w.Catalog, shape: shape, aliasPrefix: freshPrefix(text)}
 	r.fences, r.fencedTables = make(map[*pgparse.SelectStmt]int), make(map[*pgparse.RangeVar]bool)
-	r.root = stmt
-	r.functions = fields(stmt)
-	r.statement(stmt)
+	rewrite := r.rewriteAll(stmts)
 	if r.err != nil {
 		return nil, r.err
 	}
-	rewrite := r.rewrite()
-	if err := certify(rewrite, s, stmt, w.Policy, w.Catalog, shape); err != nil {
+	if err := certify(rewrite, s, stmts, w.Policy, w.Catalog, shape); err != nil {
 		return nil, err
+	}
+	if rewrite.Literal {
+		if err := rewrite.findSlots(); err != nil {
+			return nil, err
+		}
 	}
 	return rewrite, nil
 }
 
-// Params returns the number of bind parameters of text, the highest $n in it,
-// or the *Error for which New would refuse it under any shape because it cannot
-// be read.
+// Params returns the number of bind parameters of a text that is to be prepared,
+// the highest $n in it, or the *Error for which it cannot be under any shape:
+// that it cannot be read, or holds several statements.
 func Params(text string) (int, error) {
-	s, _, err := parseOne(text)
+	s, stmts, err := parse(text)
 	if err != nil {
 		return 0, err
+	}
+	if len(stmts) > 1 {
+		return 0, s.severalStatements(stmts, "several statements in one string cannot be prepared")
 	}
 	return s.params, nil
 }
 
-// parseOne reads text as one statement, or none where it holds only comments.
-func parseOne(text string) (*source, any, error) {
+// A statement is one of those that a text holds.
+type statement struct {
+	node  any
+	first int // its first token
+}
+
+// parse reads the statements of a text, none where it holds only comments.
+func parse(text string) (*source, []statement, error) {
 	s, err := newSource(text)
 	if err != nil {
 		return nil, nil, err
 	}
-	stmts, err := s.parse()
+	raw, err := s.parse()
 	if err != nil {
 		return nil, nil, err
 	}
-	switch len(stmts) {
-	case 0:
-		return s, nil, nil
-	case 1:
-		return s, pgparse.Unwrap(stmts[0].Stmt), nil
+	stmts := make([]statement, len(raw))
+	for i, r := range raw {
+		stmts[i] = statement{node: pgparse.Unwrap(r.Stmt), first: s.tokenAt(r.StmtLocation)}
 	}
-	return nil, nil, &Error{
+	return s, stmts, nil
+}
+
+func (s *source) severalStatements(stmts []statement, message string) *Error {
+	return &Error{
 		Code:     CodeStatement,
-		Message:  "there are several statements in one string",
+		Message:  message,
 		Hint:     "send each in a call of its own, inside a transaction if they belong together",
-		Position: PositionAt(text, s.start(s.tokenAt(stmts[1].StmtLocation))),
+		Position: PositionAt(s.text, s.start(stmts[1].first)),
 	}
 }

@@ -36,9 +36,11 @@ type rewriter struct {
 
 	levels []level // the FROM lists around what is walked
 
-	// root is the statement, fences where to end the subqueries that are fenced,
-	// and fencedTables the references that are fenced themselves.
+	// root is the statement, first its first token, fences where to end the
+	// subqueries that are fenced, and fencedTables the references that are fenced
+	// themselves.
 	root         any
+	first        int
 	fences       map[*pgparse.SelectStmt]int
 	fencedTables map[*pgparse.RangeVar]bool
 
@@ -46,11 +48,35 @@ type rewriter struct {
 	functions map[string]map[string]bool
 
 	check, returning bool
+	cursors          []CursorUse
 }
 
 type locatedRef struct {
 	TableRef
 	offset int
+}
+
+// rewriteAll rewrites the statements of a text, each on its own: no edit of one
+// reaches into another.
+func (r *rewriter) rewriteAll(stmts []statement) *Rewrite {
+	var check, returning bool // of the first
+	for i, s := range stmts {
+		r.root, r.first, r.functions = s.node, s.first, fields(s.node)
+		r.check, r.returning, r.empty = false, false, false
+		r.statement(s.node)
+		if r.err != nil {
+			return nil
+		}
+		if i == 0 {
+			check, returning = r.check, r.returning
+		}
+	}
+	r.check, r.returning = check, returning
+	rewrite := r.rewrite()
+	if rewrite.Literal = len(stmts) > 1; rewrite.Literal {
+		rewrite.text = r.text
+	}
+	return rewrite
 }
 
 // rewrite returns the plan, carried out.
@@ -67,6 +93,7 @@ func (r *rewriter) rewrite() *Rewrite {
 		Args:      r.args,
 		Check:     r.check,
 		Returning: r.returning,
+		Cursors:   r.cursors,
 		Tables:    tables,
 		edits:     edits,
 	}

@@ -78,6 +78,62 @@ type outcome struct {
 // run executes a statement in a transaction that it rolls back.
 func run(t *testing.T, conn *pgx.Conn, sql string, args ...any) outcome {
 	t.Helper()
+	return observe(t, conn, func(tx pgx.Tx, o *outcome) error {
+		rows, err := tx.Query(context.Background(), sql, args...)
+		if err != nil {
+			return err
+		}
+		for _, f := range rows.FieldDescriptions() {
+			o.columns = append(o.columns, f.Name)
+		}
+		for rows.Next() {
+			o.rows = append(o.rows, rowText(rows.RawValues()))
+		}
+		o.tag = rows.CommandTag().String()
+		return rows.Err()
+	})
+}
+
+// runAll executes the statements of a text. Columns that are called as a check
+// is, which no case does, are left out.
+func runAll(t *testing.T, conn *pgx.Conn, sql string) outcome {
+	t.Helper()
+	return observe(t, conn, func(tx pgx.Tx, o *outcome) error {
+		results, err := conn.PgConn().Exec(context.Background(), sql).ReadAll()
+		for i, result := range results {
+			n := len(result.FieldDescriptions)
+			if n > 0 && result.FieldDescriptions[n-1].Name == "case" {
+				n--
+			}
+			for _, f := range result.FieldDescriptions[:n] {
+				o.columns = append(o.columns, fmt.Sprint(i, ": ", f.Name))
+			}
+			for _, row := range result.Rows {
+				if n > 0 {
+					o.rows = append(o.rows, fmt.Sprint(i, ": ", rowText(row[:n])))
+				}
+			}
+			o.tag += result.CommandTag.String() + "; "
+		}
+		return err
+	})
+}
+
+func rowText(raw [][]byte) string {
+	var values []string
+	for _, v := range raw {
+		if v == nil {
+			values = append(values, "NULL")
+		} else {
+			values = append(values, fmt.Sprintf("%q", v))
+		}
+	}
+	return strings.Join(values, ", ")
+}
+
+// observe executes what send sends in a transaction that it rolls back.
+func observe(t *testing.T, conn *pgx.Conn, send func(pgx.Tx, *outcome) error) outcome {
+	t.Helper()
 	ctx := context.Background()
 	tx, err := conn.Begin(ctx)
 	if err != nil {
@@ -88,29 +144,10 @@ func run(t *testing.T, conn *pgx.Conn, sql string, args ...any) outcome {
 		t.Fatal(err)
 	}
 	var o outcome
-	rows, err := tx.Query(ctx, sql, args...)
-	if err == nil {
-		for _, f := range rows.FieldDescriptions() {
-			o.columns = append(o.columns, f.Name)
-		}
-		for rows.Next() {
-			var values []string
-			for _, v := range rows.RawValues() {
-				if v == nil {
-					values = append(values, "NULL")
-				} else {
-					values = append(values, fmt.Sprintf("%q", v))
-				}
-			}
-			o.rows = append(o.rows, strings.Join(values, ", "))
-		}
-		o.tag = rows.CommandTag().String()
-		err = rows.Err()
-	}
-	if err != nil {
+	if err := send(tx, &o); err != nil {
 		var pgErr *pgconn.PgError
 		if !errors.As(err, &pgErr) {
-			t.Fatalf("%s: %v", sql, err)
+			t.Fatal(err)
 		}
 		o.sqlState, o.message = pgErr.Code, pgErr.Message
 		if _, err := tx.Exec(ctx, "ROLLBACK TO before"); err != nil {
@@ -190,11 +227,22 @@ func TestGoldenOnServer(t *testing.T) {
 				if err != nil {
 					return // what is refused is not sent
 				}
-				prepared(t, full, g.sql, r.SQL)
+				if !r.Literal {
+					prepared(t, full, g.sql, r.SQL)
+				}
 				if r.Params > 0 || g.scope != goldenScope || g.server == "differs" {
 					return
 				}
-				got := run(t, full, r.SQL, argsOf(t, r, values)...)
+				var got, want outcome
+				if r.Literal {
+					literal, err := r.WithLiterals(argsOf(t, r, values))
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, want = runAll(t, full, literal.SQL), runAll(t, own, g.sql)
+				} else {
+					got, want = run(t, full, r.SQL, argsOf(t, r, values)...), run(t, own, g.sql)
+				}
 				if d := diff(untouched.others, got.others); d != "" {
 					t.Errorf("rows of others changed: %s", d)
 				}
@@ -207,7 +255,7 @@ func TestGoldenOnServer(t *testing.T) {
 					}
 					return
 				}
-				if r.Check && got.sqlState == "" {
+				if r.Check && !r.Literal && got.sqlState == "" {
 					got.columns = got.columns[:len(got.columns)-1]
 					for i, row := range got.rows {
 						got.rows[i] = strings.TrimSuffix(strings.TrimSuffix(row, "NULL"), ", ")
@@ -216,7 +264,6 @@ func TestGoldenOnServer(t *testing.T) {
 						got.rows = nil
 					}
 				}
-				want := run(t, own, g.sql)
 				if !slices.Equal(got.columns, want.columns) || !slices.Equal(got.rows, want.rows) ||
 					got.tag != want.tag || got.sqlState != want.sqlState {
 					t.Errorf("%s\nwant %q %q %s %s %s\ngot  %q %q %s %s %s", r.SQL, want.columns, want.rows, want.tag, want.sqlState, want.message,

@@ -16,6 +16,10 @@ const (
 	maxLength = 16 << 20 // bytes
 	maxParams = 65535    // the protocol counts parameters in 16 bits
 
+	// Statements in one string, each of which took some 8 KiB and 100 µs on a
+	// machine with two cores.
+	maxStatements = 10000
+
 	// The parser builds and prints its tree recursively on the C stack. On
 	// x86-64 with a stack of 2 MiB it was seen to die between 3,000 and 6,000
 	// chained operators and between 1,000 and 3,000 nested subqueries; a stack
@@ -69,7 +73,18 @@ func newSource(text string) (*source, error) {
 		return nil, syntaxError(text, err)
 	}
 	s := &source{text: text, tokens: tokens[:0]}
+	semicolons := 0
 	for _, t := range tokens {
+		if t.Token == pgparse.Token_ASCII_59 {
+			if semicolons++; semicolons > maxStatements {
+				return nil, &Error{
+					Code:     CodeLimit,
+					Message:  fmt.Sprintf("there are more than %d semicolons in one string", maxStatements),
+					Hint:     "send the statements in parts, inside a transaction if they belong together",
+					Position: PositionAt(text, int(t.Start)),
+				}
+			}
+		}
 		if t.Token != pgparse.Token_SQL_COMMENT && t.Token != pgparse.Token_C_COMMENT {
 			s.tokens = append(s.tokens, t)
 		}

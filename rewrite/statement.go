@@ -22,11 +22,19 @@ func (r *rewriter) statement(stmt any) {
 		}
 	case *pgparse.SelectStmt, *pgparse.InsertStmt, *pgparse.UpdateStmt, *pgparse.DeleteStmt, *pgparse.MergeStmt:
 		r.query(n, nil, true)
+	case *pgparse.DeclareCursorStmt:
+		r.declare(n)
 	default:
 		if why := r.utility(n); why != "" {
 			r.refuse(Error{Code: CodeStatement, Message: why, Hint: "run it with scopes disabled: scoped.Disable(ctx, reason)"}, r.firstToken())
 		}
-		_, r.returning = n.(*pgparse.VariableShowStmt)
+		switch n := n.(type) {
+		case *pgparse.VariableShowStmt:
+			r.returning = true
+		case *pgparse.FetchStmt:
+			r.returning = !n.Ismove
+		}
+		r.useCursors(n)
 	}
 }
 
@@ -80,16 +88,16 @@ func (r *rewriter) refuseStatement(stmt any) {
 
 // firstToken is where a statement begins, as far as errors are concerned.
 func (r *rewriter) firstToken() int32 {
-	if len(r.tokens) == 0 {
+	if r.first >= len(r.tokens) {
 		return -1
 	}
-	return r.tokens[0].Start
+	return r.tokens[r.first].Start
 }
 
-// command returns the keywords with which the text begins, such as CREATE INDEX.
+// command returns the keywords with which a statement begins, such as CREATE INDEX.
 func (r *rewriter) command() string {
 	var words []string
-	for i := 0; i < len(r.tokens) && i < 2 && r.tokens[i].KeywordKind != pgparse.KeywordKind_NO_KEYWORD; i++ {
+	for i := r.first; i < len(r.tokens) && i < r.first+2 && r.tokens[i].KeywordKind != pgparse.KeywordKind_NO_KEYWORD; i++ {
 		words = append(words, strings.ToUpper(r.text[r.start(i):r.end(i)]))
 	}
 	return strings.Join(words, " ")
@@ -121,7 +129,8 @@ func (r *rewriter) utility(stmt any) string {
 			return "a prepared transaction is not bound to the connection that began it"
 		}
 		return ""
-	case *pgparse.DeallocateStmt, *pgparse.DiscardStmt, *pgparse.ConstraintsSetStmt:
+	case *pgparse.DeallocateStmt, *pgparse.DiscardStmt, *pgparse.ConstraintsSetStmt,
+		*pgparse.FetchStmt, *pgparse.ClosePortalStmt:
 		return ""
 	case *pgparse.VariableSetStmt:
 		return setting(n)

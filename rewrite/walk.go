@@ -121,7 +121,7 @@ func (r *rewriter) refuseAttribute(node any, at int32) bool {
 
 // currentOf finds the CURRENT of WHERE CURRENT OF, which the tree does not locate.
 func (r *rewriter) currentOf(*pgparse.CurrentOfExpr) int32 {
-	for i := range r.tokens {
+	for i := r.first; i < len(r.tokens); i++ {
 		if r.token(i) == pgparse.Token_CURRENT_P && r.token(i+1) == pgparse.Token_OF {
 			return r.tokens[i].Start
 		}

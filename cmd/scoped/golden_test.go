@@ -41,6 +41,11 @@ func TestGolden(t *testing.T) {
 		{name: "json_many", args: []string{"--format", "json", "--scope", "site=1,2", "--scope", "user=7", "testdata/queries.jsonl"}},
 		{name: "json_all", args: []string{"--format", "json", "--scope", "site=*", "--scope", "user=*", "testdata/queries.jsonl"}},
 		{name: "json_disabled", args: []string{"--format", "json", "--disabled", "nightly export", "testdata/queries.jsonl"}},
+		{name: "json_several", args: []string{"--format", "json", "--scope", "site=1", "--scope", "tenant=o'neill,a\\b"},
+			stdin: `{"sql": "DELETE FROM post; TABLE document"}` + "\n" + `{"sql": "SELECT 1; TABLE post; TABLE secret"}` + "\n" +
+				`{"sql": "TABLE post; SELECT $1"}`},
+		{name: "cursors", args: []string{"--scope", "site=1"},
+			stdin: "DECLARE c CURSOR FOR SELECT id FROM post WHERE id > $1; FETCH 10 FROM c; DECLARE d CURSOR WITH HOLD FOR SELECT 1"},
 		{name: "json_malformed", args: []string{"--format", "json"}, stdin: `{"sql": "SELECT 1"}` + "\n" + `{"sql": "SELECT 2"` + "\n" + `{"sql": "SELECT 3"}`},
 	}
 	for _, test := range tests {

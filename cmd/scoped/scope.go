@@ -150,9 +150,41 @@ func (s *scope) rewrite(text string) (outcome, error) {
 		}
 		return outcome{}, err
 	}
+	if r.Literal {
+		if r, err = r.WithLiterals(s.literals(r.Args)); err != nil {
+			return outcome{}, err
+		}
+	}
 	o := outcome{sql: r.SQL, params: r.Params, tables: r.Tables, rewrite: r}
 	for _, d := range r.Args {
 		o.args = append(o.args, argument{d.Name, s.values[d.Index]})
 	}
 	return o, nil
+}
+
+// literals returns the values of dimensions as a rewrite quotes them.
+func (s *scope) literals(dimensions []*policy.Dimension) []any {
+	values := make([]any, len(dimensions))
+	for i, d := range dimensions {
+		values[i] = s.values[d.Index]
+		list, ok := values[i].([]any)
+		if !ok {
+			continue
+		}
+		var numbers []int64
+		var texts []string
+		for _, v := range list {
+			switch v := v.(type) {
+			case int64:
+				numbers = append(numbers, v)
+			case string:
+				texts = append(texts, v)
+			}
+		}
+		values[i] = numbers
+		if numbers == nil {
+			values[i] = texts
+		}
+	}
+	return values
 }
