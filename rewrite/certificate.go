@@ -365,6 +365,9 @@ func (c *certifier) enclosed(n *pgparse.RangeSubselect, table *pgparse.Node, sco
 	if rv.Alias != nil || len(n.Alias.Colnames) > 0 {
 		rv.Alias = n.Alias
 	}
+	if len(n.Alias.Colnames) > 0 {
+		return nil // no gate can name their columns
+	}
 	return tables
 }
 

@@ -70,6 +70,7 @@ type rowSource struct {
 	table    *policy.Table       // of a table
 	query    *pgparse.SelectStmt // of a subquery
 	hidden   bool                // behind the alias of a join, where its name is not known
+	renamed  bool                // with a column alias list, behind which the guard's columns are not known
 	nullable bool                // on the nullable side of an outer join, as far as seen
 	target   bool                // of an UPDATE, DELETE or MERGE, which cannot be fenced
 	behindOn int                 // of a MERGE: the token behind its ON condition
@@ -151,6 +152,8 @@ func (o *ordering) item(node any, before []*rowSource) []*rowSource {
 	case *pgparse.RangeSubselect:
 		if n.Lateral && hasPartial(pgparse.Unwrap(n.Subquery)) {
 			o.fenceAll(n, before)
+		} else if n.Lateral {
+			passOn(n, n.Alias.GetAliasname(), before)
 		}
 		query := n.Subquery.GetSelectStmt()
 		s := &rowSource{names: []string{n.Alias.GetAliasname()}, strength: o.weakest(query, o.visible), query: query}
@@ -189,10 +192,20 @@ func (o *ordering) item(node any, before []*rowSource) []*rowSource {
 		if !isUnnest(n) {
 			o.fenceAll(n, before)
 		}
+		alias, _ := fieldsOf(n)
+		passOn(n, alias, before)
 	default:
 		o.fenceAll(n, before)
 	}
 	return nil
+}
+
+// passOn makes the columns of an item those of the sources that it is given
+// columns of: what tests the item tests them.
+func passOn(item any, alias string, before []*rowSource) {
+	for _, s := range meets(item, before) {
+		s.names = append(s.names, alias)
+	}
 }
 
 // isUnnest reports whether a function in FROM is unnest of a total expression,
@@ -229,7 +242,8 @@ func (o *ordering) table(rv *pgparse.RangeVar) []*rowSource {
 
 func (r *rewriter) tableSource(rv *pgparse.RangeVar, table *policy.Table) *rowSource {
 	name := refName(rv)
-	return &rowSource{names: []string{name}, ref: pgparse.QuoteIdentifier(name), strength: r.strengthOf(table), rv: rv, table: table}
+	return &rowSource{names: []string{name}, ref: pgparse.QuoteIdentifier(name), strength: r.strengthOf(table), rv: rv, table: table,
+		renamed: len(rv.Alias.GetColnames()) > 0}
 }
 
 // dangerOfTargets classifies what a subquery computes, which becomes part of the
@@ -285,7 +299,7 @@ func (o *ordering) condition(n *pgparse.Node, keyword pgparse.Token, sources []*
 		for _, s := range meets(c.node, sources) {
 			switch {
 			case !s.strength.runsAfter(d):
-			case s.target || s.table != nil && !s.hidden && !s.nullable && c.behind > 0:
+			case s.target || s.table != nil && !s.hidden && !s.renamed && !s.nullable && c.behind > 0:
 				c.gates = append(c.gates, s)
 			default:
 				o.fenced[s] = true
@@ -401,8 +415,8 @@ func (r *rewriter) fenceTables(node any) {
 
 // opening returns the bracket before the first word of a subquery, or -1.
 func (r *rewriter) opening(query *pgparse.SelectStmt) int {
-	if query.Op != pgparse.SetOperation_SETOP_NONE {
-		return -1
+	if query.Op != pgparse.SetOperation_SETOP_NONE || query.WithClause == nil && len(query.TargetList) == 0 {
+		return -1 // the first word is not found from what the tree locates
 	}
 	i := r.tokenAt(leftmost(query))
 	if query.WithClause != nil {
