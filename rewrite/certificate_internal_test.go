@@ -201,10 +201,7 @@ var seededBugs = []seededBug{
 
 var (
 	thorough = flag.Bool("thorough", false, "seed every bug at every place")
-
-	// indifferent is what the certificate need not tell apart: the numbers of
-	// aliases, and where a fence stands, which changes no row.
-	indifferent = regexp.MustCompile(`scoped\d*_\d+| OFFSET 0`)
+	anyAlias = regexp.MustCompile(`scoped\d*_\d+`)
 )
 
 // TestCertificateRefusesSeededBugs makes each bug in the plan of each golden case
@@ -236,7 +233,7 @@ func TestCertificateRefusesSeededBugs(t *testing.T) {
 				continue
 			}
 			without[shape] = correct.SQL
-			want, err := pgparse.Parse(correct.SQL)
+			want, err := pgparse.Parse(withoutFences(correct.SQL))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -256,14 +253,14 @@ func TestCertificateRefusesSeededBugs(t *testing.T) {
 						}
 						wrong := *correct
 						wrong.SQL, wrong.edits = seeded.apply(sql), seeded
-						if indifferent.ReplaceAllString(wrong.SQL, "") == indifferent.ReplaceAllString(correct.SQL, "") {
-							continue
+						if anyAlias.ReplaceAllString(wrong.SQL, "") == anyAlias.ReplaceAllString(correct.SQL, "") {
+							continue // only the numbers of aliases are exchanged
 						}
 						counter := &n[min(1, len(want)-1)] // of one statement, or of several
 						if (*counter)[bug.name]++; !*thorough && (*counter)[bug.name] > 100 && (*counter)[bug.name]%40 != 0 {
 							continue
 						}
-						got, err := pgparse.Parse(wrong.SQL)
+						got, err := pgparse.Parse(withoutFences(wrong.SQL))
 						if err == nil && sameStatements(got, want) {
 							continue
 						}
@@ -296,6 +293,9 @@ func TestCertificateRefusesSeededBugs(t *testing.T) {
 func sameStatements(a, b []*pgparse.RawStmt) bool {
 	return slices.EqualFunc(a, b, func(a, b *pgparse.RawStmt) bool { return pgparse.Equal(a.Stmt, b.Stmt) })
 }
+
+// withoutFences returns sql without what only orders its evaluation.
+func withoutFences(sql string) string { return strings.ReplaceAll(sql, " OFFSET 0", "") }
 
 // overlap reports whether edits cannot be made because one lies in what another
 // deletes.
