@@ -206,6 +206,9 @@ func dangerOf(node any) danger {
 	if isTotal(node) {
 		return harmless
 	}
+	if holdsSubLink(node) {
+		return cheap // it may become a join, and its conditions be evaluated one by one
+	}
 	cost := leastCost(node)
 	if (totality{overCasts: true}).of(node) {
 		cost++ // it is a cast that fails, and one between types of the same form does not
@@ -214,6 +217,12 @@ func dangerOf(node any) danger {
 		return partial
 	}
 	return cheap
+}
+
+func holdsSubLink(node any) bool {
+	_, found := node.(*pgparse.SubLink)
+	pgparse.Children(node, func(child any) { found = found || holdsSubLink(child) })
+	return found
 }
 
 // leastCost returns a lower bound on what evaluating an expression costs, in
@@ -240,8 +249,11 @@ func leastCost(node any) int {
 			sum++
 		}
 	case *pgparse.A_Expr:
-		if n.Kind != pgparse.A_Expr_Kind_AEXPR_OP || len(n.Name) != 1 {
+		if pgparse.Equal(n.Lexpr, n.Rexpr) {
 			return max(least, 0)
+		}
+		if n.Kind != pgparse.A_Expr_Kind_AEXPR_OP || len(n.Name) != 1 || n.Lexpr.GetRowExpr() != nil || n.Rexpr.GetRowExpr() != nil {
+			return max(least, 0) // rows are compared column by column
 		}
 		if name := n.Name[0].GetString_().GetSval(); name != "=" && name != "<>" && name != "!=" || !mayVanish(n) {
 			sum++
@@ -254,7 +266,7 @@ func leastCost(node any) int {
 }
 
 // mayVanish reports whether an equality may be one of a boolean with a constant,
-// which the planner replaces by the boolean alone.
+// which the planner replaces by the boolean alone. Of x = x it makes x IS NOT NULL.
 func mayVanish(n *pgparse.A_Expr) bool {
 	left, right := pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)
 	if columnsOf(left).any() && columnsOf(right).any() {
