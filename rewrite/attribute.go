@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"maps"
+
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
 	"github.com/scoped-pgx/scoped/rewrite/builtin"
@@ -32,13 +34,15 @@ func fields(statement any) map[string]map[string]bool {
 			if all == nil {
 				all = make(map[string]map[string]bool)
 			}
+			// Of functions with one alias, only what is a field of each is one.
 			alias, names := fieldsOf(n)
-			if before, ok := all[alias]; ok && names != nil {
-				for name := range before {
-					names[name] = names[name] && before != nil
-				}
+			before, seen := all[alias]
+			switch {
+			case !seen || before == nil:
+				all[alias] = names
+			case names != nil:
+				maps.DeleteFunc(before, func(name string, _ bool) bool { return !names[name] })
 			}
-			all[alias] = names
 		}
 		pgparse.Children(node, collect)
 	}
