@@ -9,8 +9,8 @@ import (
 	"github.com/scoped-pgx/scoped/policy"
 )
 
-// certify proves a rewrite before it is used. It shares no code with the editor:
-// it parses the rewritten text, demands at every reference to a table the guard,
+// certify proves a rewrite before it is used. It shares nothing with what edits
+// the text, but only what reads the policy and the original's names: it parses the rewritten text, demands at every reference to a table the guard,
 // fill or check that the policy requires there, takes it away, and compares what
 // is left with the user's own tree. What it cannot prove is refused, so that a
 // bug in the editor costs a refusal and never a leak.

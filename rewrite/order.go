@@ -451,7 +451,7 @@ func (r *rewriter) materialize(cte *pgparse.CommonTableExpr, visible *ctes) {
 		return
 	}
 	s := r.weakest(query, visible)
-	if s == unguarded || !s.runsAfter(max(dangerOfTargets(query), dangerOfStatement(r.root))) {
+	if s == unguarded || !s.runsAfter(max(dangerOfTargets(query), r.dangerOfRoot())) {
 		return
 	}
 	switch cte.Ctematerialized {

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
@@ -36,11 +37,11 @@ type rewriter struct {
 
 	levels []level // the FROM lists around what is walked
 
-	// root is the statement, first its first token, fences where to end the
-	// subqueries that are fenced, and fencedTables the references that are fenced
-	// themselves.
-	root         any
+	// first is the statement's first token, dangerOfRoot the greatest danger in it,
+	// fences where to end the subqueries that are fenced, and fencedTables the
+	// references that are fenced themselves.
 	first        int
+	dangerOfRoot func() danger
 	fences       map[*pgparse.SelectStmt]int
 	fencedTables map[*pgparse.RangeVar]bool
 
@@ -61,7 +62,8 @@ type locatedRef struct {
 func (r *rewriter) rewriteAll(stmts []statement) *Rewrite {
 	var check, returning bool // of the first
 	for i, s := range stmts {
-		r.root, r.first, r.functions = s.node, s.first, fields(s.node)
+		r.first, r.functions = s.first, fields(s.node)
+		r.dangerOfRoot = sync.OnceValue(func() danger { return dangerOfStatement(s.node) })
 		r.check, r.returning, r.empty = false, false, false
 		r.statement(s.node)
 		if r.err != nil {

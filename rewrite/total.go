@@ -250,7 +250,7 @@ func leastCost(node any) int {
 		}
 	case *pgparse.A_Expr:
 		if pgparse.Equal(n.Lexpr, n.Rexpr) {
-			return max(least, 0)
+			return max(least, 0) // of x = x the planner makes x IS NOT NULL
 		}
 		if n.Kind != pgparse.A_Expr_Kind_AEXPR_OP || len(n.Name) != 1 || n.Lexpr.GetRowExpr() != nil || n.Rexpr.GetRowExpr() != nil {
 			return max(least, 0) // rows are compared column by column
@@ -266,7 +266,7 @@ func leastCost(node any) int {
 }
 
 // mayVanish reports whether an equality may be one of a boolean with a constant,
-// which the planner replaces by the boolean alone. Of x = x it makes x IS NOT NULL.
+// which the planner replaces by the boolean alone.
 func mayVanish(n *pgparse.A_Expr) bool {
 	left, right := pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)
 	if columnsOf(left).any() && columnsOf(right).any() {
