@@ -11,12 +11,12 @@ import (
 const defaultCacheSize = 64 << 20
 
 // An Option changes what NewConnector returns.
-type Option func(*connector)
+type Option func(*engine)
 
 // WithLogger sets where the reasons of Disable are logged, once for each call of
 // Disable, at level Info. The default is slog.Default.
 func WithLogger(logger *slog.Logger) Option {
-	return func(c *connector) { c.logger = logger }
+	return func(e *engine) { e.logger = logger }
 }
 
 // WithCacheSize bounds the memory of the connector's cache of rewrites and
@@ -24,7 +24,7 @@ func WithLogger(logger *slog.Logger) Option {
 // whenever it runs. The default is 64 MiB. A text longer than an eighth of the
 // bound is not cached.
 func WithCacheSize(bytes int) Option {
-	return func(c *connector) { c.cacheSize = bytes }
+	return func(e *engine) { e.cacheSize = bytes }
 }
 
 // WithCatalog gives the catalogue of the database's tables, with which some
@@ -32,12 +32,12 @@ func WithCacheSize(bytes int) Option {
 // in the form of columns are refused. The connector keeps to it: after a change
 // of the schema, make another one. The default is none.
 func WithCatalog(c *catalog.Catalog) Option {
-	return func(to *connector) { to.catalog, to.askServer = c, false }
+	return func(e *engine) { e.catalog, e.askServer = c, false }
 }
 
 // WithServerCatalog is WithCatalog with the catalogue of the server, which is
 // asked for it once, by one query on the first connection, around the guard. If
 // that fails so does the connection, with an Error of CodeConfig.
 func WithServerCatalog() Option {
-	return func(c *connector) { c.catalog, c.askServer = nil, true }
+	return func(e *engine) { e.catalog, e.askServer = nil, true }
 }
