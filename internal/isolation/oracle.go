@@ -5,8 +5,9 @@
 // shows itself.
 //
 // A statement whose answer PostgreSQL leaves open, such as LIMIT without ORDER
-// BY, is told by a second copy of the tenant's database that is laid out
-// differently, and set aside.
+// BY, is set aside where the tenant's own database shows that it is: laid out
+// differently or under other plans, it gives another answer. What shows or
+// changes a row of others is never set aside.
 package isolation
 
 import (
@@ -35,13 +36,14 @@ const (
 	Rejected     Verdict = "rejected"     // the server does not accept it as it is
 	Refused      Verdict = "refused"      // the rewriter does not accept it
 	Order        Verdict = "order"        // a condition was evaluated on another's row and failed
+	Leak         Verdict = "leak"         // a row of others is shown or changed
 	Different    Verdict = "different"    // anything else
 )
 
 // A Result is what was found of one statement.
 type Result struct {
 	Verdict Verdict
-	Detail  string // the reason of a refusal or rejection, or the difference
+	Detail  string // the reason of a refusal, rejection or setting aside, or the difference
 	Failed  bool   // both arms failed alike
 	Rows    int    // in the answer
 
@@ -188,15 +190,9 @@ func (o *Oracle) Ask(ctx context.Context, sql string, plan int) (Result, error) 
 		return Result{Verdict: Rejected, Detail: "too many parameters"}, nil
 	}
 	writes, order := kindOf(sql)
-	run := func(a *arm, sql string, args [][]byte) (*outcome, error) {
-		if writes {
-			return a.write(ctx, sql, args)
-		}
-		return a.read(ctx, sql, args)
-	}
-
 	user := userArgs[:params:params]
-	want, err := run(o.own[0], sql, user)
+	original := question{sql: sql, args: user, writes: writes}
+	want, err := o.own[0].run(ctx, original)
 	if err != nil {
 		return Result{}, fmt.Errorf("the tenant's own database: %w", err)
 	}
@@ -209,54 +205,66 @@ func (o *Oracle) Ask(ctx context.Context, sql string, plan int) (Result, error) 
 	} else if err != nil {
 		return Result{Verdict: Refused, Detail: why}, nil
 	}
-	ordered := order > 0 && order == len(want.fields)
-
-	again, err := run(o.own[1], sql, user)
-	if err != nil {
-		return Result{}, fmt.Errorf("the second copy of the tenant's own database: %w", err)
+	c := &comparison{
+		oracle:   o,
+		original: original,
+		rewrite:  r,
+		altered:  question{sql: r.SQL, args: append(user, o.scope.args(r.Args)...), writes: writes},
+		ordered:  order > 0 && order == len(want.fields),
+		want:     want,
 	}
-	open := want.differs(again, ordered)
-	got, err := run(o.full[plan], r.SQL, append(user, o.scope.args(r.Args)...))
-	if err != nil {
+	if c.got, err = c.altered.on(ctx, o.full[plan], r); err != nil {
 		return Result{}, fmt.Errorf("the full database: %w", err)
 	}
-	if r.Check && !got.failed() {
-		dropCheck(got, r.Returning)
-	}
-	if skips(sql, want, got) && maps.Equal(got.hidden, o.hidden) {
-		return Result{Verdict: SideChannel, Detail: "ON CONFLICT DO NOTHING"}, nil
-	}
-	result := o.judge(want, got, o.hidden, r, ordered, open)
-	if result.Verdict == Order {
-		// Whether its answer is right otherwise is seen where nothing fails.
-		got, err := run(o.mild, r.SQL, append(user, o.scope.args(r.Args)...))
-		if err != nil {
-			return Result{}, fmt.Errorf("the mild database: %w", err)
-		}
-		if r.Check && !got.failed() {
-			dropCheck(got, r.Returning)
-		}
-		if mild := o.judge(want, got, o.hiddenMild, r, ordered, open); mild.Verdict == Different {
-			result = mild
-		}
-	}
-	if result.Verdict == Different {
-		// A statement that two copies answer alike by chance is told by more of them.
-		for _, a := range o.own[2:] {
-			other, err := run(a, sql, user)
-			if err != nil {
-				return Result{}, err
-			}
-			if d := want.differs(other, ordered); d != "" {
-				result = o.judge(want, got, o.hidden, r, ordered, d)
-				break
-			}
-		}
+	result, err := c.result(ctx)
+	if err != nil {
+		return Result{}, err
 	}
 	result.Rows = len(want.rows)
 	if o.secured != nil && result.Verdict != Undetermined && result.Verdict != Timeout {
-		if err := o.askSecurity(ctx, &result, sql, user, writes, want, ordered); err != nil {
+		if err := o.askSecurity(ctx, &result, original, want, c.ordered); err != nil {
 			return Result{}, err
+		}
+	}
+	return result, nil
+}
+
+// A comparison is that of what the tenant's own database answered, want, with
+// what the rewrite did on the full one, got.
+type comparison struct {
+	oracle    *Oracle
+	original  question
+	altered   question // the original rewritten
+	rewrite   *rewrite.Rewrite
+	ordered   bool // the statement decides the order of the rows
+	want, got *outcome
+}
+
+// result judges got, and looks for the reason where it differs.
+func (c *comparison) result(ctx context.Context) (Result, error) {
+	o := c.oracle
+	again, err := o.own[1].run(ctx, c.original)
+	if err != nil {
+		return Result{}, fmt.Errorf("the second copy of the tenant's own database: %w", err)
+	}
+	open := c.want.differs(again, c.ordered) != ""
+	result := c.judge(c.want, c.got, o.hidden)
+	switch result.Verdict {
+	case Same:
+		if open {
+			result = Result{Verdict: Undetermined, Detail: byChance}
+		}
+	case Different, Order:
+		if result, err = c.explain(ctx, result, open); err != nil || result.Verdict != Order {
+			return result, err
+		}
+		// Whether its answer is right otherwise is seen where nothing fails.
+		got, err := c.altered.on(ctx, o.mild, c.rewrite)
+		if err != nil {
+			return Result{}, fmt.Errorf("the mild database: %w", err)
+		}
+		if mild := c.judge(c.want, got, o.hiddenMild); mild.Verdict == Different && !open {
+			result = mild
 		}
 	}
 	return result, nil
@@ -268,17 +276,32 @@ func rejects(code string) bool {
 	return strings.HasPrefix(code, "42") || code == "0A000" || code == "54001" || code == "54011"
 }
 
-// judge compares what the tenant's own database answered, want, with what the
-// rewrite did on the full one. Open says how two copies of the tenant's database
-// differ, if they do; hidden is what the full one held outside the scope.
-func (o *Oracle) judge(want, got *outcome, hidden map[string]sum, r *rewrite.Rewrite, ordered bool, open string) Result {
+// judge compares two answers. Hidden is what the database of got held outside the scope.
+func (c *comparison) judge(want, got *outcome, hidden map[string]sum) Result {
 	if want.code == "57014" || got.code == "57014" {
 		return Result{Verdict: Timeout}
 	}
 	// What follows holds of every statement, also of one whose answer is open.
+	if strings.Contains(got.message, "poison") && !strings.Contains(want.message, "poison") {
+		return Result{Verdict: Leak, Detail: "the message shows a row of others: " + got.code + " " + got.message}
+	}
+	for _, row := range got.rows {
+		if strings.Contains(row, "poison") {
+			return Result{Verdict: Leak, Detail: "a row of others is returned: " + row}
+		}
+	}
+	if got.hidden != nil {
+		for table, s := range hidden {
+			// What leaves the scope in the tenant's own database too, such as a
+			// row of a deleted parent, is judged below.
+			if got.hidden[table] != s && want.hidden[table].isEmpty() {
+				return Result{Verdict: Leak, Detail: fmt.Sprintf("rows of others changed: table %s", table)}
+			}
+		}
+	}
 	if got.failed() {
 		if violates(got) {
-			if want.failed() || leaves(want) || open != "" {
+			if want.failed() || leaves(want) {
 				return Result{Verdict: Violation}
 			}
 			return Result{Verdict: Different, Detail: "a violation where no row leaves the scope: " + got.message}
@@ -297,51 +320,25 @@ func (o *Oracle) judge(want, got *outcome, hidden map[string]sum, r *rewrite.Rew
 			return Result{Verdict: Undetermined, Detail: "the default of " + got.column}
 		}
 		if isDataError(got.code) && got.code != want.code {
-			return Result{Verdict: Order, Detail: evaluated(r) + got.code + " " + got.message}
+			return Result{Verdict: Order, Detail: evaluated(c.rewrite) + got.code + " " + got.message}
 		}
-	}
-	if strings.Contains(got.message, "poison") && !strings.Contains(want.message, "poison") {
-		return Result{Verdict: Order, Detail: "the message shows a row of others: " + got.message}
-	}
-	for _, row := range got.rows {
-		if strings.Contains(row, "poison") {
-			return Result{Verdict: Different, Detail: "a row of others is returned: " + row}
+	} else if leaves(want) {
+		if strings.Contains(c.original.sql, "DO NOTHING") && maps.Equal(got.hidden, hidden) {
+			// A row with another scope's value, which the tenant's own database
+			// took, met another scope's row and was left out for that.
+			return Result{Verdict: SideChannel, Detail: "ON CONFLICT DO NOTHING"}
 		}
-	}
-	if got.hidden != nil {
-		for table, s := range hidden {
-			// What leaves the scope in the tenant's own database too, such as a
-			// row of a deleted parent, is judged below.
-			if got.hidden[table] != s && want.hidden[table].isEmpty() {
-				return Result{Verdict: Different, Detail: fmt.Sprintf("rows of others changed: table %s", table)}
-			}
-		}
-	}
-	if open != "" {
-		return Result{Verdict: Undetermined, Detail: open}
-	}
-	if !got.failed() && leaves(want) {
 		return Result{Verdict: Different, Detail: "a row left the scope without a violation"}
 	}
-	if d := want.differs(got, ordered); d != "" {
+	if d := want.differs(got, c.ordered); d != "" {
 		return Result{Verdict: Different, Detail: d}
 	}
 	return Result{Verdict: Same, Failed: want.failed()}
 }
 
-// skips reports whether a row with another scope's value, which the tenant's own
-// database took, met another scope's row and was left out for that.
-func skips(sql string, want, got *outcome) bool {
-	return strings.Contains(sql, "DO NOTHING") && !got.failed() && leaves(want)
-}
-
 // askSecurity runs a statement under row-level security.
-func (o *Oracle) askSecurity(ctx context.Context, result *Result, sql string, args [][]byte, writes bool, want *outcome, ordered bool) error {
-	run := o.secured.read
-	if writes {
-		run = o.secured.write
-	}
-	got, err := run(ctx, sql, args)
+func (o *Oracle) askSecurity(ctx context.Context, result *Result, q question, want *outcome, ordered bool) error {
+	got, err := o.secured.run(ctx, q)
 	if err != nil {
 		return fmt.Errorf("row-level security: %w", err)
 	}
@@ -353,11 +350,7 @@ func (o *Oracle) askSecurity(ctx context.Context, result *Result, sql string, ar
 		return nil
 	}
 	for _, a := range o.own[2:] {
-		run := a.read
-		if writes {
-			run = a.write
-		}
-		if other, err := run(ctx, sql, args); err != nil || want.differs(other, ordered) != "" {
+		if other, err := a.run(ctx, q); err != nil || want.differs(other, ordered) != "" {
 			result.Security = ""
 			return err
 		}
@@ -406,17 +399,6 @@ func weaklyGuarded(r *rewrite.Rewrite) bool {
 		}
 	}
 	return false
-}
-
-// dropCheck removes the check as the driver does.
-func dropCheck(o *outcome, returning bool) {
-	o.fields = o.fields[:len(o.fields)-1]
-	for i, row := range o.rows {
-		o.rows[i] = strings.TrimSuffix(strings.TrimSuffix(row, "NULL"), " | ")
-	}
-	if !returning {
-		o.rows = nil
-	}
 }
 
 var quoted = regexp.MustCompile(`"[^"]*"|\(line [0-9]+, column [0-9]+\)|\b(table|writes to|of) [a-z_.]+`)

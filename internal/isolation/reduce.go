@@ -15,7 +15,7 @@ import (
 func Reduce(ctx context.Context, o *Oracle, f Finding, patience time.Duration) Finding {
 	deadline := time.Now().Add(patience)
 	first, err := o.Ask(ctx, f.SQL, f.Plan)
-	if err != nil || first.Verdict != Different && first.Verdict != Order {
+	if err != nil || first.Verdict != Different && first.Verdict != Order && first.Verdict != Leak {
 		return f // it does not fail each time
 	}
 	tried := map[string]bool{}

@@ -24,6 +24,7 @@ type Report struct {
 	Selects, Writes tally
 	Refused         map[string]*Finding // by reason
 	Rejected        map[string]*Finding
+	Undetermined    map[string]*Finding
 	Differences     []Finding
 	Order           []Finding // evaluated on a row of others, and failed
 	Security        map[string]*Finding
@@ -36,11 +37,12 @@ type tally struct {
 
 func newReport() *Report {
 	return &Report{
-		Selects:  tally{Verdicts: map[Verdict]int{}},
-		Writes:   tally{Verdicts: map[Verdict]int{}},
-		Refused:  map[string]*Finding{},
-		Rejected: map[string]*Finding{},
-		Security: map[string]*Finding{},
+		Selects:      tally{Verdicts: map[Verdict]int{}},
+		Writes:       tally{Verdicts: map[Verdict]int{}},
+		Refused:      map[string]*Finding{},
+		Rejected:     map[string]*Finding{},
+		Undetermined: map[string]*Finding{},
+		Security:     map[string]*Finding{},
 	}
 }
 
@@ -67,7 +69,9 @@ func (r *Report) add(f Finding, write bool, result Result) {
 		count(r.Refused, result.Detail, f)
 	case Rejected:
 		count(r.Rejected, result.Detail, f)
-	case Different:
+	case Undetermined:
+		count(r.Undetermined, result.Detail, f)
+	case Leak, Different:
 		r.Differences = append(r.Differences, f)
 	case Order:
 		r.Order = append(r.Order, f)
@@ -84,6 +88,7 @@ func (r *Report) add(f Finding, write bool, result Result) {
 
 func count(findings map[string]*Finding, key string, f Finding) {
 	if findings[key] == nil {
+		f.Count = 0
 		findings[key] = &f
 	}
 	// The shortest is the best example.
@@ -104,7 +109,7 @@ func (r *Report) merge(o *Report) {
 			pair[0].Verdicts[v] += n
 		}
 	}
-	for _, pair := range [][2]map[string]*Finding{{r.Refused, o.Refused}, {r.Rejected, o.Rejected}, {r.Security, o.Security}} {
+	for _, pair := range [][2]map[string]*Finding{{r.Refused, o.Refused}, {r.Rejected, o.Rejected}, {r.Undetermined, o.Undetermined}, {r.Security, o.Security}} {
 		for key, f := range pair[1] {
 			n := f.Count
 			count(pair[0], key, *f)
@@ -126,12 +131,12 @@ func (r *Report) Write(w io.Writer, examples bool) {
 		}
 		v := t.Verdicts
 		fmt.Fprintf(w, "%s: %d run, %d rejected by the server, %d refused by the rewriter, %d accepted: %d same (%d failed alike, %d empty), %d violations, %d side channel, %d undetermined, %d timeouts, %d evaluation order, %d differences\n",
-			t.name, t.Run, v[Rejected], v[Refused], t.accepted(), v[Same], t.Failed, t.Empty, v[Violation], v[SideChannel], v[Undetermined], v[Timeout], v[Order], v[Different])
+			t.name, t.Run, v[Rejected], v[Refused], t.accepted(), v[Same], t.Failed, t.Empty, v[Violation], v[SideChannel], v[Undetermined], v[Timeout], v[Order], v[Leak]+v[Different])
 	}
 	for _, list := range []struct {
 		title    string
 		findings map[string]*Finding
-	}{{"refused", r.Refused}, {"rejected by the server", r.Rejected}, {"row-level security differs", r.Security}} {
+	}{{"refused", r.Refused}, {"rejected by the server", r.Rejected}, {"undetermined", r.Undetermined}, {"row-level security differs", r.Security}} {
 		keys := slices.SortedFunc(maps.Keys(list.findings), func(a, b string) int {
 			return cmp.Or(cmp.Compare(list.findings[b].Count, list.findings[a].Count), cmp.Compare(a, b))
 		})

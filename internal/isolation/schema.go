@@ -158,11 +158,9 @@ BEGIN
 	FOREACH name IN ARRAY '{%s}'::text[] LOOP
 		SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) INTO columns FROM pg_attribute
 			WHERE attrelid = name::regclass AND attnum > 0 AND attgenerated = '';
-		EXECUTE format('CREATE TEMP TABLE rows_again AS SELECT * FROM %%I', name);
-		EXECUTE format('DELETE FROM %%I', name);
-		EXECUTE format('INSERT INTO %%I (%%s) OVERRIDING SYSTEM VALUE SELECT %%s FROM rows_again t ORDER BY %s', name, columns, columns);
-		DROP TABLE rows_again;
+		EXECUTE format('WITH t AS (DELETE FROM %%I RETURNING *) INSERT INTO %%I (%%s) OVERRIDING SYSTEM VALUE SELECT %%s FROM t ORDER BY %s', name, name, columns, columns);
 	END LOOP;
+	SET LOCAL session_replication_role = DEFAULT;
 END $$;
 `, strings.Join(Tables(), ","), order)
 }
