@@ -96,14 +96,13 @@ func TestCacheConcurrently(t *testing.T) {
 
 // The hot path allocates the argument slice and nothing else.
 func TestHotPathAllocates(t *testing.T) {
-	c := NewConnector(nil, cachePolicy(t)).(*connector)
-	conn := &conn{connector: c}
+	conn := &conn{session: session{engine: newEngine(cachePolicy(t), nil)}}
 	ctx := With(context.Background(), "site", 1)
 	args := []driver.NamedValue{{Ordinal: 1, Value: int64(5)}}
 	run := func() {
-		call, err := conn.call(ctx, "SELECT * FROM post WHERE id = $1", args, forQuery)
-		if err != nil || len(call.args) != 2 || call.args[1].Value != int64(1) || call.args[1].Ordinal != 2 {
-			t.Fatalf("got %v, %v", call.args, err)
+		_, sent, err := conn.call(ctx, "SELECT * FROM post WHERE id = $1", args, forQuery)
+		if err != nil || len(sent) != 2 || sent[1].Value != int64(1) || sent[1].Ordinal != 2 {
+			t.Fatalf("got %v, %v", sent, err)
 		}
 	}
 	run()
@@ -116,13 +115,12 @@ func TestHotPathAllocates(t *testing.T) {
 }
 
 func BenchmarkHotPath(b *testing.B) {
-	c := NewConnector(nil, cachePolicy(b)).(*connector)
-	conn := &conn{connector: c}
+	conn := &conn{session: session{engine: newEngine(cachePolicy(b), nil)}}
 	ctx := With(context.Background(), "site", 1)
 	args := []driver.NamedValue{{Ordinal: 1, Value: int64(5)}}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := conn.call(ctx, "SELECT * FROM post WHERE id = $1", args, forQuery); err != nil {
+		if _, _, err := conn.call(ctx, "SELECT * FROM post WHERE id = $1", args, forQuery); err != nil {
 			b.Fatal(err)
 		}
 	}

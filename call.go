@@ -13,10 +13,9 @@ import (
 	"github.com/scoped-pgx/scoped/rewrite"
 )
 
-// A call is one statement, ready to be sent.
+// A call is one statement, ready to be sent with its arguments.
 type call struct {
 	sql   string
-	args  []driver.NamedValue
 	entry *entry // nil where scopes are disabled and sql is the user's own
 	// rewrite is what sql comes from: the entry's, or that with literals.
 	rewrite *rewrite.Rewrite
@@ -33,93 +32,132 @@ const (
 	forQuery use = iota
 	forExec
 	forStmt
+	forBatch
 )
 
-// scope returns the scope under which a statement runs, nil for none.
-func (c *conn) scope(ctx context.Context) *scope {
-	if s := fromContext(ctx); s != nil {
-		return s
-	}
-	return c.tx
-}
-
-// bind returns what the scope s means here, or nil where it is disabled and
-// statements are to be sent as they are.
-func (c *conn) bind(s *scope) (*binding, error) {
-	b := unscoped
+// call turns what the user passed to pgx into what is sent, or refuses it.
+func (s *session) call(ctx context.Context, sql string, args []any, u use) (call, []any, error) {
+	b, err := s.enter(ctx, sql)
 	switch {
-	case s == nil:
-	case s.fault != nil:
-		fault := *s.fault
-		return nil, &fault
-	case s.disabled:
-		return nil, nil
-	default:
-		if b = s.bind(c.connector.policy); b.fault != nil {
-			fault := *b.fault
-			return nil, &fault
-		}
+	case err != nil:
+		return call{}, nil, err
+	case b == nil:
+		s.sendAsIs(sql, len(args) > 0 && isOption(args[0]))
+		return call{sql: sql}, args, nil
 	}
-	if fault := c.checkSession(); fault != nil {
-		return nil, fault
-	}
-	return b, nil
+	return s.callUnder(ctx, b, sql, args, u)
 }
 
-// call turns what the user passed into what is sent, or refuses it.
-func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u use) (call, error) {
-	s := c.scope(ctx)
-	b, err := c.bind(s)
-	if err != nil {
-		return call{}, err
-	}
-	if b == nil {
-		c.connector.logDisabled(ctx, s, sql)
-		c.sendAsIs(sql, args)
-		return call{sql: sql, args: args}, nil
-	}
-
-	options, simple := 0, c.simple
-	if len(args) > 0 && isOption(args[0].Value) {
-		if u == forStmt {
-			return call{}, argumentsError("a prepared statement takes no exec modes, result formats or query rewriters",
-				"pass them to QueryContext or ExecContext of the DB, Tx or Conn")
-		}
-		if sql, args, options, err = c.consumeOptions(ctx, sql, args, u); err != nil {
-			return call{}, err
+func (s *session) callUnder(ctx context.Context, b *binding, sql string, args []any, u use) (call, []any, error) {
+	options, simple := 0, s.simple
+	if len(args) > 0 && isOption(args[0]) {
+		var err error
+		if sql, args, options, err = s.consumeOptions(ctx, sql, args, u); err != nil {
+			return call{}, nil, err
 		}
 		for _, a := range args[:options] {
-			if mode, ok := a.Value.(pgx.QueryExecMode); ok {
+			if mode, ok := a.(pgx.QueryExecMode); ok {
 				simple = mode == pgx.QueryExecModeSimpleProtocol
 			}
 		}
 	}
+	c, err := s.plan(b, sql, len(args)-options, u, simple)
+	if err != nil {
+		return call{}, nil, err
+	}
+	// The caller's slice is never written to.
+	extended := make([]any, len(args), len(args)+len(c.rewrite.Args))
+	copy(extended, args)
+	for i := range c.rewrite.Args {
+		v, err := s.value(&c, i)
+		if err != nil {
+			return call{}, nil, err
+		}
+		extended = append(extended, v)
+	}
+	if c.rewrite.Check && c.rewrite.Returning {
+		formatCheck(extended[:options])
+	}
+	return c, extended, nil
+}
 
-	e := c.connector.cache.get(sql, b.shape)
+// call turns what database/sql passes into what is sent, or refuses it.
+func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u use) (call, []driver.NamedValue, error) {
+	b, err := c.enter(ctx, sql)
+	options := len(args) > 0 && isOption(args[0].Value)
+	switch {
+	case err != nil:
+		return call{}, nil, err
+	case b == nil:
+		c.sendAsIs(sql, options)
+		return call{sql: sql}, args, nil
+	case options && u == forStmt:
+		return call{}, nil, argumentsError("a prepared statement takes no exec modes, result formats or query rewriters",
+			"pass them to QueryContext or ExecContext of the DB, Tx or Conn")
+	case options:
+		return c.callWithOptions(ctx, b, sql, args, u)
+	}
+	planned, err := c.plan(b, sql, len(args), u, c.simple)
+	if err != nil || len(planned.rewrite.Args) == 0 {
+		return planned, args, err
+	}
+	// The caller's slice is never written to: database/sql may send it again.
+	extended := make([]driver.NamedValue, len(args), len(args)+len(planned.rewrite.Args))
+	copy(extended, args)
+	for i := range planned.rewrite.Args {
+		v, err := c.value(&planned, i)
+		if err != nil {
+			return call{}, nil, err
+		}
+		extended = append(extended, driver.NamedValue{Ordinal: len(extended) + 1, Value: v})
+	}
+	return planned, extended, nil
+}
+
+func (c *conn) callWithOptions(ctx context.Context, b *binding, sql string, args []driver.NamedValue, u use) (call, []driver.NamedValue, error) {
+	values := make([]any, len(args))
+	for i, a := range args {
+		values[i] = a.Value
+	}
+	planned, values, err := c.callUnder(ctx, b, sql, values, u)
+	if err != nil {
+		return call{}, nil, err
+	}
+	args = make([]driver.NamedValue, len(values))
+	for i, v := range values {
+		args[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+		if c.pgx != nil || isOption(v) {
+			continue
+		}
+		// A query rewriter's values have not been seen by the base.
+		if err := c.checkValue(&args[i]); err != nil {
+			return call{}, nil, err
+		}
+	}
+	return planned, args, nil
+}
+
+// plan turns a text for which the user passes that many values into what is
+// sent, or refuses it.
+func (s *session) plan(b *binding, sql string, values int, u use, simple bool) (call, error) {
+	e := s.cache.get(sql, b.shape)
 	if e.rewrite == nil {
 		return call{}, e.error()
 	}
-	if n := len(args) - options; n != e.rewrite.Params {
+	if values != e.rewrite.Params {
 		return call{}, argumentsError(
-			fmt.Sprintf("the statement has %d parameters and was given %d arguments", e.rewrite.Params, n),
+			fmt.Sprintf("the statement has %d parameters and was given %d arguments", e.rewrite.Params, values),
 			"pass one argument for each parameter, up to the highest $n")
 	}
 	if len(e.rewrite.Cursors) > 0 {
-		if err := c.useCursors(sql, e.rewrite.Cursors, b); err != nil {
+		if err := s.useCursors(sql, e.rewrite.Cursors, b); err != nil {
 			return call{}, err
 		}
 	}
 	if e.rewrite.Literal {
-		return c.literalCall(args, e, b, u, simple)
+		return s.planLiteral(e, b, u, simple)
 	}
-	extended, err := c.appendScope(args, e, b)
-	if err != nil {
-		return call{}, err
-	}
-	if options > 0 && e.rewrite.Check && e.rewrite.Returning {
-		extended = formatCheck(extended, options)
-	}
-	interpolated := simple && u != forStmt && len(extended) > options
+	interpolated := simple && u != forStmt && values+len(e.rewrite.Args) > 0
 	if interpolated && e.misread() {
 		return call{}, &Error{
 			Code:    CodeConstruct,
@@ -127,35 +165,47 @@ func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u
 			Hint:    "pass the text as an argument, or use another exec mode such as pgx.QueryExecModeExec",
 		}
 	}
-	return call{sql: e.rewrite.SQL, args: extended, entry: e, rewrite: e.rewrite, binding: b, interpolated: interpolated}, nil
+	return call{sql: e.rewrite.SQL, entry: e, rewrite: e.rewrite, binding: b, interpolated: interpolated}, nil
 }
 
-// literalCall is call for several statements in one string, which pgx sends by
+// planLiteral is plan for several statements in one string, which pgx sends by
 // the simple protocol where there are no arguments. Its Query does so only in
 // that mode, and returns the rows of the first; in any other mode the server
 // refuses them. Of another base neither is known.
-func (c *conn) literalCall(options []driver.NamedValue, e *entry, b *binding, u use, simple bool) (call, error) {
+func (s *session) planLiteral(e *entry, b *binding, u use, simple bool) (call, error) {
 	switch {
 	case u == forStmt:
 		return call{}, severalPrepared()
-	case u == forQuery && (c.pgx == nil || !simple):
+	case u == forBatch:
+		return call{}, &Error{
+			Code:    CodeStatement,
+			Message: "several statements in one string cannot be part of a batch",
+			Hint:    "queue each on its own",
+		}
+	case u == forQuery && (s.pgx == nil || !simple):
 		return call{}, &Error{
 			Code:    CodeStatement,
 			Message: "several statements in one string return rows only with pgx and in the simple protocol",
 			Hint:    "use ExecContext, or a call for each, or pass pgx.QueryExecModeSimpleProtocol for the rows of the first",
 		}
 	}
-	values := make([]any, len(e.rewrite.Args))
-	for i, d := range e.rewrite.Args {
+	literal, err := withLiterals(e.rewrite, b)
+	if err != nil {
+		return call{}, err
+	}
+	return call{sql: literal.SQL, entry: e, rewrite: literal, binding: b}, nil
+}
+
+// withLiterals returns a rewrite with the scope's values in the place of its
+// parameters.
+func withLiterals(rw *rewrite.Rewrite, b *binding) (*rewrite.Rewrite, error) {
+	values := make([]any, len(rw.Args))
+	for i, d := range rw.Args {
 		if d.Index < len(b.values) {
 			values[i] = b.values[d.Index]
 		}
 	}
-	literal, err := e.rewrite.WithLiterals(values)
-	if err != nil {
-		return call{}, err
-	}
-	return call{sql: literal.SQL, args: options, entry: e, rewrite: literal, binding: b}, nil
+	return rw.WithLiterals(values)
 }
 
 func severalPrepared() *Error {
@@ -170,30 +220,22 @@ func argumentsError(message, hint string) *Error {
 	return &Error{Code: CodeArguments, Message: message, Hint: hint}
 }
 
-// appendScope returns the arguments with the scope's values behind them. The
-// caller's slice is never written to: database/sql may send it again.
-func (c *conn) appendScope(args []driver.NamedValue, e *entry, b *binding) ([]driver.NamedValue, error) {
-	if len(e.rewrite.Args) == 0 {
-		return args, nil
+// value returns what is bound to one of the scope's parameters.
+func (s *session) value(c *call, arg int) (driver.Value, error) {
+	values := c.binding.values
+	if s.literals {
+		values = c.binding.literals
 	}
-	values := b.values
-	if c.literals {
-		values = b.literals
-	}
-	extended := make([]driver.NamedValue, len(args), len(args)+len(e.rewrite.Args))
-	copy(extended, args)
-	for _, d := range e.rewrite.Args {
-		if d.Index >= len(values) || values[d.Index] == nil {
-			return nil, &Error{
-				Code:      CodeCertificate,
-				Dimension: d.Name,
-				Message:   fmt.Sprintf("the rewrite asks for a value of dimension %q, which the scope does not have", d.Name),
-				Hint:      "this is a bug of scoped; please report it",
-			}
+	d := c.rewrite.Args[arg]
+	if d.Index >= len(values) || values[d.Index] == nil {
+		return nil, &Error{
+			Code:      CodeCertificate,
+			Dimension: d.Name,
+			Message:   fmt.Sprintf("the rewrite asks for a value of dimension %q, which the scope does not have", d.Name),
+			Hint:      "this is a bug of scoped; please report it",
 		}
-		extended = append(extended, driver.NamedValue{Ordinal: len(extended) + 1, Value: values[d.Index]})
 	}
-	return extended, nil
+	return values[d.Index], nil
 }
 
 // isOption reports whether pgx takes a leading argument for an instruction.
@@ -209,22 +251,23 @@ func isOption(v any) bool {
 // winning, and runs that rewriter, so that the text which is parsed is the one
 // that PostgreSQL would have seen. It returns that text and the arguments; the
 // first n of these are the options that pgx still has to see.
-func (c *conn) consumeOptions(ctx context.Context, sql string, args []driver.NamedValue, u use) (
-	_ string, _ []driver.NamedValue, n int, err error,
-) {
+func (s *session) consumeOptions(ctx context.Context, sql string, args []any, u use) (_ string, _ []any, n int, err error) {
 	var rewriter pgx.QueryRewriter
-	var options []driver.NamedValue
+	var options []any
 	rest := args
 loop:
 	for len(rest) > 0 {
-		switch v := rest[0].Value.(type) {
+		switch v := rest[0].(type) {
 		case pgx.QueryExecMode:
-			options = append(options, rest[0])
+			if u == forBatch {
+				break loop // in a batch pgx knows query rewriters only
+			}
+			options = append(options, v)
 		case pgx.QueryResultFormats, pgx.QueryResultFormatsByOID:
-			if u == forExec {
+			if u == forExec || u == forBatch {
 				break loop // pgx's Exec takes them for values
 			}
-			options = append(options, rest[0])
+			options = append(options, v)
 		case pgx.QueryRewriter:
 			rewriter = v
 		default:
@@ -236,12 +279,7 @@ loop:
 	if rewriter == nil {
 		return sql, args, n, nil
 	}
-
-	values := make([]any, len(rest))
-	for i, a := range rest {
-		values[i] = a.Value
-	}
-	sql, values, err = rewriter.RewriteQuery(ctx, c.pgx, sql, values)
+	sql, values, err := rewriter.RewriteQuery(ctx, s.pgx, sql, slices.Clone(rest))
 	if err != nil {
 		return "", nil, 0, fmt.Errorf("rewrite query failed: %w", err)
 	}
@@ -251,21 +289,7 @@ loop:
 		return "", nil, 0, argumentsError("a query rewriter returned another option as its first argument",
 			"return the values of the parameters only")
 	}
-	args = slices.Grow(options, len(values))
-	for _, v := range values {
-		args = append(args, driver.NamedValue{Value: v})
-	}
-	for i := range args {
-		args[i].Ordinal = i + 1
-		if i < n || c.pgx != nil {
-			continue
-		}
-		// database/sql has not seen these, and a base other than pgx relies on it.
-		if err := c.checkValue(&args[i]); err != nil {
-			return "", nil, 0, err
-		}
-	}
-	return sql, args, n, nil
+	return sql, append(options, values...), n, nil
 }
 
 // checkValue converts a value as database/sql does before it calls the base.
@@ -281,15 +305,13 @@ func (c *conn) checkValue(v *driver.NamedValue) (err error) {
 }
 
 // formatCheck adds the format of the check column to a list that has one for
-// each column. Neither the list nor the slice may be the caller's.
-func formatCheck(args []driver.NamedValue, options int) []driver.NamedValue {
-	args = slices.Clone(args)
-	for i, o := range args[:options] {
-		if formats, ok := o.Value.(pgx.QueryResultFormats); ok && len(formats) > 1 {
-			args[i].Value = append(slices.Clone(formats), pgx.TextFormatCode)
+// each column, and that is the caller's.
+func formatCheck(options []any) {
+	for i, o := range options {
+		if formats, ok := o.(pgx.QueryResultFormats); ok && len(formats) > 1 {
+			options[i] = append(slices.Clone(formats), pgx.TextFormatCode)
 		}
 	}
-	return args
 }
 
 // misreadable reports whether a $ followed by a digit stands anywhere but at the

@@ -25,27 +25,18 @@ var (
 // the base out, because sql.Conn.Raw gives it to anyone. Like every driver.Conn
 // it is used by one goroutine at a time.
 type conn struct {
-	base      driver.Conn
-	queryer   driver.QueryerContext // base, or nil where it is not one
-	execer    driver.ExecerContext  // base, or nil where it is not one
-	connector *connector
-	pgx       *pgx.Conn // nil where the base is not pgx
-	// simple is set where the connection's own exec mode is the simple protocol.
-	simple bool
-	// literals is set where the base takes arrays only as text.
-	literals bool
-	// tx is the scope of the context of the transaction that is open.
-	tx *scope
-	// cursors are the scopes of the cursors of that transaction, by name.
-	cursors map[string]*binding
+	session
+	base    driver.Conn
+	queryer driver.QueryerContext // base, or nil where it is not one
+	execer  driver.ExecerContext  // base, or nil where it is not one
 }
 
-func newConn(base driver.Conn, connector *connector) *conn {
-	c := &conn{base: base, connector: connector, pgx: pgxConn(base)}
+func newConn(base driver.Conn, e *engine) *conn {
+	c := &conn{base: base, session: session{engine: e, pgx: pgxConn(base)}}
 	c.queryer, _ = base.(driver.QueryerContext)
 	c.execer, _ = base.(driver.ExecerContext)
 	if c.pgx != nil {
-		c.simple = c.pgx.Config().DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
+		c.simple = isSimple(c.pgx)
 	} else {
 		c.literals = c.checkValue(&driver.NamedValue{Ordinal: 1, Value: []int64{1, 2}}) != nil
 	}
@@ -73,11 +64,11 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	if c.queryer == nil {
 		return nil, driver.ErrSkip // database/sql prepares instead
 	}
-	call, err := c.call(ctx, query, args, forQuery)
+	call, args, err := c.call(ctx, query, args, forQuery)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := c.queryer.QueryContext(ctx, call.sql, call.args)
+	rows, err := c.queryer.QueryContext(ctx, call.sql, args)
 	return c.queried(&call, rows, err)
 }
 
@@ -101,11 +92,11 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if c.execer == nil {
 		return nil, driver.ErrSkip // database/sql prepares instead
 	}
-	call, err := c.call(ctx, query, args, forExec)
+	call, args, err := c.call(ctx, query, args, forExec)
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.execer.ExecContext(ctx, call.sql, call.args)
+	result, err := c.execer.ExecContext(ctx, call.sql, args)
 	c.usedCursors(&call, err == nil)
 	return result, call.mapError(err)
 }
@@ -215,29 +206,3 @@ func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
 
 // Close closes the base.
 func (c *conn) Close() error { return c.base.Close() }
-
-// checkSession returns the fault of a session under which the server reads a
-// text differently from our parser: another end of a string literal, or
-// characters of which a byte is a quote. Both settings are reported by the
-// server whenever they change, so this asks nothing of it.
-func (c *conn) checkSession() *Error {
-	if c.pgx == nil {
-		return nil
-	}
-	server := c.pgx.PgConn()
-	if value := server.ParameterStatus("standard_conforming_strings"); value != "on" {
-		return sessionFault("standard_conforming_strings", value, "on")
-	}
-	if value := server.ParameterStatus("client_encoding"); value != "UTF8" && value != "SQL_ASCII" {
-		return sessionFault("client_encoding", value, "UTF8")
-	}
-	return nil
-}
-
-func sessionFault(name, value, want string) *Error {
-	return &Error{
-		Code:    CodeSession,
-		Message: name + ` is "` + value + `" in this session, so the server may read SQL differently from what was checked`,
-		Hint:    "set " + name + " to " + want + " in the data source name, the database and the role, and do not change it",
-	}
-}

@@ -56,7 +56,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	guarded := newConn(base, c)
+	guarded := newConn(base, c.engine)
 	if fault := guarded.checkSession(); fault != nil {
 		_ = base.Close() // the fault is what the caller must hear of
 		return nil, fault

@@ -1,12 +1,9 @@
 package scoped
 
 import (
-	"database/sql/driver"
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/scoped-pgx/scoped/rewrite"
 )
@@ -19,8 +16,8 @@ import (
 // has accepted its DECLARE.
 
 // useCursors refuses a statement that would use a cursor of another scope.
-func (c *conn) useCursors(sql string, uses []rewrite.CursorUse, b *binding) error {
-	known := c.cursors
+func (s *session) useCursors(sql string, uses []rewrite.CursorUse, b *binding) error {
+	known := s.cursors
 	for i, use := range uses {
 		switch use.Op {
 		case rewrite.FetchCursor, rewrite.CloseCursor:
@@ -70,37 +67,30 @@ func withUse(known map[string]*binding, use rewrite.CursorUse, b *binding) map[s
 // usedCursors remembers what became of the cursors of a statement. Of one that
 // failed, or of which that is not known yet, it cannot be told which of its parts
 // were carried out.
-func (c *conn) usedCursors(call *call, succeeded bool) {
+func (s *session) usedCursors(call *call, succeeded bool) {
 	if call.entry == nil || len(call.entry.rewrite.Cursors) == 0 {
 		return
 	}
 	for _, use := range call.entry.rewrite.Cursors {
 		if use.Op == rewrite.DeclareCursor && !succeeded {
-			if declared, ok := c.cursors[use.Name]; ok && !sameScope(declared, call.binding) {
-				delete(c.cursors, use.Name)
+			if declared, ok := s.cursors[use.Name]; ok && !sameScope(declared, call.binding) {
+				delete(s.cursors, use.Name)
 			}
 			continue
 		}
-		c.cursors = withUse(c.cursors, use, call.binding)
+		s.cursors = withUse(s.cursors, use, call.binding)
 	}
 	const idle = 'I' // outside a transaction
-	if succeeded && c.pgx != nil && c.pgx.PgConn().TxStatus() == idle {
-		c.cursors = nil
+	if succeeded && s.pgx != nil && s.pgx.PgConn().TxStatus() == idle {
+		s.cursors = nil
 	}
 }
 
 // sendAsIs forgets the cursors where a text that is sent with scopes disabled may
 // declare one anew. What a query rewriter makes of the text is not known.
-func (c *conn) sendAsIs(sql string, args []driver.NamedValue) {
-	if len(c.cursors) == 0 {
-		return
-	}
-	rewritten := slices.ContainsFunc(args, func(a driver.NamedValue) bool {
-		_, ok := a.Value.(pgx.QueryRewriter)
-		return ok
-	})
-	if rewritten || !rewrite.KeepsCursors(sql) {
-		c.cursors = nil
+func (s *session) sendAsIs(sql string, mayBeRewritten bool) {
+	if len(s.cursors) > 0 && (mayBeRewritten || !rewrite.KeepsCursors(sql)) {
+		s.cursors = nil
 	}
 }
 

@@ -38,14 +38,12 @@ type preparedText struct {
 // under every scope is refused here. Where the scope of ctx suffices to rewrite
 // the text, the server prepares it now, and its errors show now too.
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	active := c.scope(ctx)
-	b, err := c.bind(active)
+	b, err := c.enter(ctx, query)
 	if err != nil {
 		return nil, err
 	}
 	s := &stmt{conn: c, text: query}
 	if b == nil {
-		c.connector.logDisabled(ctx, active, query)
 		base, err := s.prepare(ctx, &call{sql: query})
 		if err != nil {
 			return nil, err
@@ -53,7 +51,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 		s.params = base.NumInput()
 		return s, nil
 	}
-	e := c.connector.cache.get(query, b.shape)
+	e := c.cache.get(query, b.shape)
 	if e.rewrite == nil {
 		if !e.dependsOnScope() {
 			return nil, e.error()
@@ -123,32 +121,32 @@ func (s *stmt) NumInput() int { return s.params }
 
 // QueryContext runs the statement under the scope of ctx or of the transaction.
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	call, base, err := s.ready(ctx, args)
+	call, args, base, err := s.ready(ctx, args)
 	if err != nil {
 		return nil, err
 	}
-	result, err := queryStmt(ctx, base, call.args)
+	result, err := queryStmt(ctx, base, args)
 	return s.conn.queried(&call, result, err)
 }
 
 // ExecContext runs the statement under the scope of ctx or of the transaction.
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	call, base, err := s.ready(ctx, args)
+	call, args, base, err := s.ready(ctx, args)
 	if err != nil {
 		return nil, err
 	}
-	result, err := execStmt(ctx, base, call.args)
+	result, err := execStmt(ctx, base, args)
 	s.conn.usedCursors(&call, err == nil)
 	return result, call.mapError(err)
 }
 
-func (s *stmt) ready(ctx context.Context, args []driver.NamedValue) (call, driver.Stmt, error) {
-	c, err := s.conn.call(ctx, s.text, args, forStmt)
+func (s *stmt) ready(ctx context.Context, args []driver.NamedValue) (call, []driver.NamedValue, driver.Stmt, error) {
+	c, args, err := s.conn.call(ctx, s.text, args, forStmt)
 	if err != nil {
-		return call{}, nil, err
+		return call{}, nil, nil, err
 	}
 	base, err := s.prepare(ctx, &c)
-	return c, base, err
+	return c, args, base, err
 }
 
 func queryStmt(ctx context.Context, s driver.Stmt, args []driver.NamedValue) (driver.Rows, error) {

@@ -1,0 +1,93 @@
+package scoped
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A session is what is known of one connection to the server, whoever runs
+// statements on it. It is used by one goroutine at a time, as the connection is.
+type session struct {
+	*engine
+	pgx *pgx.Conn // nil where the connection is not pgx's
+	// simple is set where the connection's own exec mode is the simple protocol.
+	simple bool
+	// literals is set where the connection takes arrays only as text.
+	literals bool
+	// tx is the scope of the context of the transaction that is open.
+	tx *scope
+	// cursors are the scopes of the cursors of that transaction, by name.
+	cursors map[string]*binding
+}
+
+func isSimple(conn *pgx.Conn) bool {
+	return conn.Config().DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
+}
+
+// scope returns the scope under which a statement runs, nil for none.
+func (s *session) scope(ctx context.Context) *scope {
+	if active := fromContext(ctx); active != nil {
+		return active
+	}
+	return s.tx
+}
+
+// enter returns what the scope of a statement means here, or nil where scopes are
+// disabled and the statement is to be sent as it is.
+func (s *session) enter(ctx context.Context, sql string) (*binding, error) {
+	active := s.scope(ctx)
+	b, err := s.bind(active)
+	if b == nil && err == nil {
+		s.logDisabled(ctx, active, sql)
+	}
+	return b, err
+}
+
+// bind returns what a scope means here, or nil where it is disabled.
+func (s *session) bind(active *scope) (*binding, error) {
+	b := unscoped
+	switch {
+	case active == nil:
+	case active.fault != nil:
+		fault := *active.fault
+		return nil, &fault
+	case active.disabled:
+		return nil, nil
+	default:
+		if b = active.bind(s.policy); b.fault != nil {
+			fault := *b.fault
+			return nil, &fault
+		}
+	}
+	if fault := s.checkSession(); fault != nil {
+		return nil, fault
+	}
+	return b, nil
+}
+
+// checkSession returns the fault of a session under which the server reads a
+// text differently from our parser: another end of a string literal, or
+// characters of which a byte is a quote. Both settings are reported by the
+// server whenever they change, so this asks nothing of it.
+func (s *session) checkSession() *Error {
+	if s.pgx == nil {
+		return nil
+	}
+	server := s.pgx.PgConn()
+	if value := server.ParameterStatus("standard_conforming_strings"); value != "on" {
+		return sessionFault("standard_conforming_strings", value, "on")
+	}
+	if value := server.ParameterStatus("client_encoding"); value != "UTF8" && value != "SQL_ASCII" {
+		return sessionFault("client_encoding", value, "UTF8")
+	}
+	return nil
+}
+
+func sessionFault(name, value, want string) *Error {
+	return &Error{
+		Code:    CodeSession,
+		Message: name + ` is "` + value + `" in this session, so the server may read SQL differently from what was checked`,
+		Hint:    "set " + name + " to " + want + " in the data source name, the database and the role, and do not change it",
+	}
+}
