@@ -24,6 +24,9 @@ func (c *certifier) merge(n *pgparse.MergeStmt, scope []string) {
 	c.walkNode(n.JoinCondition, scope)
 	for _, node := range n.MergeWhenClauses {
 		w := node.GetMergeWhenClause()
+		if pgparse.MatchOf(w) == pgparse.NotMatchedBySource {
+			c.fail("MERGE acts on rows that its guard excludes")
+		}
 		if t != nil && c.rewritten {
 			c.mergeAction(t, refName(n.Relation), w)
 		}
@@ -31,6 +34,7 @@ func (c *certifier) merge(n *pgparse.MergeStmt, scope []string) {
 		c.walkList(w.TargetList, scope)
 		c.walkList(w.Values, scope)
 	}
+	c.walkList(pgparse.Returning(n), scope)
 }
 
 // mergeAction takes the fills out of an action and the check out of its

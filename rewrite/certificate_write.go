@@ -22,11 +22,11 @@ func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
 	tables := c.fromList(n.FromClause, scope)
 	if t != nil {
 		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
-		n.ReturningList = c.expanded(t, n.Relation, n.FromClause, c.checked(t, n.Relation, c.assigned(t, n.TargetList), n.ReturningList))
+		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.FromClause, c.checked(t, n.Relation, c.assigned(t, n.TargetList), pgparse.Returning(n))))
 	}
 	c.walkList(n.TargetList, scope)
 	c.walkNode(n.WhereClause, scope)
-	c.walkList(n.ReturningList, scope)
+	c.walkList(pgparse.Returning(n), scope)
 }
 
 func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
@@ -35,10 +35,10 @@ func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
 	tables := c.fromList(n.UsingClause, scope)
 	if t != nil {
 		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
-		n.ReturningList = c.expanded(t, n.Relation, n.UsingClause, c.checked(t, n.Relation, nil, n.ReturningList))
+		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.UsingClause, c.checked(t, n.Relation, nil, pgparse.Returning(n))))
 	}
 	c.walkNode(n.WhereClause, scope)
-	c.walkList(n.ReturningList, scope)
+	c.walkList(pgparse.Returning(n), scope)
 }
 
 // guardedTarget takes the guard of an UPDATE's or DELETE's target out of
@@ -105,7 +105,7 @@ func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
 			}
 			update.WhereClause = c.guardedConflict(t, n.Relation, update.WhereClause)
 		}
-		n.ReturningList = c.expanded(t, n.Relation, nil, c.checked(t, n.Relation, check, n.ReturningList))
+		pgparse.SetReturning(n, c.expanded(t, n.Relation, nil, c.checked(t, n.Relation, check, pgparse.Returning(n))))
 	}
 	c.walkList(n.Cols, scope)
 	c.walkNode(n.SelectStmt, scope)
@@ -113,7 +113,7 @@ func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
 	if n.OnConflictClause != nil {
 		c.walk(n.OnConflictClause, scope)
 	}
-	c.walkList(n.ReturningList, scope)
+	c.walkList(pgparse.Returning(n), scope)
 }
 
 // unfill takes the filled columns and their values away and returns their

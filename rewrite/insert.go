@@ -32,7 +32,7 @@ func (r *rewriter) insert(n *pgparse.InsertStmt, visible *ctes, top bool) {
 			checked = union(t.Table, checked, r.assigned(t.Table, c.TargetList))
 		}
 	}
-	r.returned(t, checked, n.Relation, nil, n.ReturningList, visible, top)
+	r.returned(t, checked, n.Relation, nil, pgparse.Returning(n), visible, top)
 }
 
 // divide tells the scopings of an INSERT's table whose column is to be filled

@@ -27,6 +27,7 @@ func (r *rewriter) merge(n *pgparse.MergeStmt, visible *ctes) {
 
 	on := r.lastOn(t.last)
 	when := r.findOutsideCase(on+1, pgparse.Token_WHEN)
+	end := r.find(on+1, pgparse.Token_RETURNING) // of the WHEN clauses
 	if when >= len(r.tokens) {
 		return // the certificate refuses what is left
 	}
@@ -45,15 +46,21 @@ func (r *rewriter) merge(n *pgparse.MergeStmt, visible *ctes) {
 		w := &mergeWhen{MergeWhenClause: node.GetMergeWhenClause(), when: when}
 		w.then = r.findOutsideCase(when+1, pgparse.Token_THEN)
 		when = r.findOutsideCase(w.then+1, pgparse.Token_WHEN)
-		w.behind = when
+		w.behind = min(when, end)
 		if w.then+1 >= len(r.tokens) || r.err != nil {
+			return
+		}
+		if pgparse.MatchOf(w.MergeWhenClause) == pgparse.NotMatchedBySource {
+			// The guard in ON makes every row of another scope one of these.
+			r.refuseConstruct(int32(r.start(w.when)), "WHEN NOT MATCHED BY SOURCE, which is for rows that the guard in ON excludes",
+				"UPDATE or DELETE them by a statement of its own, WHERE NOT EXISTS (SELECT FROM … WHERE …), in the same transaction")
 			return
 		}
 		check := r.mergeCheck(w, t)
 		if check != "" && w.Condition == nil {
 			// The condition that it is given would hide PostgreSQL's own error.
 			for _, later := range n.MergeWhenClauses[i+1:] {
-				if later.GetMergeWhenClause().GetMatched() == w.Matched {
+				if pgparse.MatchOf(later.GetMergeWhenClause()) == pgparse.MatchOf(w.MergeWhenClause) {
 					r.refuseConstruct(int32(r.start(when)), "a WHEN clause that is never reached", "give the one before it a condition")
 				}
 			}
@@ -62,13 +69,16 @@ func (r *rewriter) merge(n *pgparse.MergeStmt, visible *ctes) {
 		r.walkAll(w.TargetList, visible)
 		r.walkAll(w.Values, visible)
 	}
+	returning := pgparse.Returning(n)
+	r.returning = r.returning || len(returning) > 0
+	r.walkAll(returning, visible)
 }
 
 // A mergeWhen is one WHEN clause and its tokens.
 type mergeWhen struct {
 	*pgparse.MergeWhenClause
 	when, then int // the keywords; the action's is behind THEN
-	behind     int // the next WHEN, or the end of the statement
+	behind     int // the next WHEN, RETURNING, or the end of the statement
 }
 
 // lastOn finds the ON of a MERGE from the token behind its target. The joins of
@@ -101,8 +111,8 @@ func (r *rewriter) findOutsideCase(i int, wanted pgparse.Token) int {
 }
 
 // restrictAction makes the statement fail where an action is about to write a
-// row that the check does not pass. MERGE has no RETURNING, so the check is the
-// last part of the action's condition, where the expressions of the action mean
+// row that the check does not pass. MERGE has no RETURNING before PostgreSQL 17, so the
+// check is the last part of the action's condition, where the expressions of the action mean
 // the same and keep their own place, and so their types:
 //
 //	WHEN NOT MATCHED AND s.x > 0 THEN INSERT (site_id) VALUES (s.y)

@@ -96,23 +96,24 @@ func (c caller) walk(node any, n *namespace, queries *namedQuery) {
 		if s.OnConflictClause != nil {
 			c.walk(s.OnConflictClause, inner, queries)
 		}
-		c.walkAllNodes(s.ReturningList, inner, queries)
+		c.returning(s, inner, queries)
 	case *pgparse.UpdateStmt:
 		queries = c.with(s.WithClause, n, queries)
 		inner := c.target(s.Relation, s.FromClause, n, queries)
 		c.walkAllNodes(s.TargetList, inner, queries)
 		c.walkNode(s.WhereClause, inner, queries)
-		c.walkAllNodes(s.ReturningList, inner, queries)
+		c.returning(s, inner, queries)
 	case *pgparse.DeleteStmt:
 		queries = c.with(s.WithClause, n, queries)
 		inner := c.target(s.Relation, s.UsingClause, n, queries)
 		c.walkNode(s.WhereClause, inner, queries)
-		c.walkAllNodes(s.ReturningList, inner, queries)
+		c.returning(s, inner, queries)
 	case *pgparse.MergeStmt:
 		queries = c.with(s.WithClause, n, queries)
 		inner := c.target(s.Relation, []*pgparse.Node{s.SourceRelation}, n, queries)
 		c.walkNode(s.JoinCondition, inner, queries)
 		c.walkAllNodes(s.MergeWhenClauses, inner, queries)
+		c.returning(s, inner, queries)
 	default:
 		pgparse.Children(node, func(child any) { c.walk(child, n, queries) })
 	}
@@ -128,6 +129,22 @@ func (c caller) walkAllNodes(list []*pgparse.Node, n *namespace, queries *namedQ
 	for _, node := range list {
 		c.walkNode(node, n, queries)
 	}
+}
+
+// returning walks what stands behind RETURNING, where, from PostgreSQL 18 on, the
+// target's row goes by two more names, unless something else has them. The target
+// is the first item of n.
+func (c caller) returning(stmt any, n *namespace, queries *namedQuery) {
+	inner := &namespace{outer: n}
+	before, after := pgparse.ReturningNames(stmt)
+	for _, name := range []string{before, after} {
+		if n.find("", name) == nil {
+			row := *n.items[0]
+			row.name, row.schema, row.table = name, "", ""
+			inner.items = append(inner.items, &row)
+		}
+	}
+	c.walkAllNodes(pgparse.Returning(stmt), inner, queries)
 }
 
 // with walks WITH queries and makes them visible.
@@ -351,11 +368,11 @@ func shownColumns(query any) []string {
 		}
 		list = q.TargetList
 	case *pgparse.InsertStmt:
-		list = q.ReturningList
+		list = pgparse.Returning(q)
 	case *pgparse.UpdateStmt:
-		list = q.ReturningList
+		list = pgparse.Returning(q)
 	case *pgparse.DeleteStmt:
-		list = q.ReturningList
+		list = pgparse.Returning(q)
 	}
 	var names []string
 	for _, n := range list {

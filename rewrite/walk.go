@@ -76,6 +76,9 @@ func (r *rewriter) walk(node any, visible *ctes) {
 		*pgparse.JsonArrayAgg, *pgparse.JsonIsPredicate:
 
 	default:
+		if pgparse.IsNewExpression(node) {
+			break
+		}
 		name := fmt.Sprintf("%T", node)
 		r.refuseConstruct(-1, "a construct that is not known to be safe: "+name[strings.LastIndexByte(name, '.')+1:],
 			"run it with scopes disabled: scoped.Disable(ctx, reason)")

@@ -38,7 +38,7 @@ func (r *rewriter) update(n *pgparse.UpdateStmt, visible *ctes, top bool) {
 	r.walkAll(n.FromClause, visible)
 	r.walkOne(n.WhereClause, visible)
 	endWhere()
-	r.returned(t, r.assigned(t.Table, n.TargetList), n.Relation, n.FromClause, n.ReturningList, visible, top)
+	r.returned(t, r.assigned(t.Table, n.TargetList), n.Relation, n.FromClause, pgparse.Returning(n), visible, top)
 }
 
 // delete rewrites a DELETE.
@@ -55,7 +55,7 @@ func (r *rewriter) delete(n *pgparse.DeleteStmt, visible *ctes, top bool) {
 	r.walkAll(n.UsingClause, visible)
 	r.walkOne(n.WhereClause, visible)
 	endWhere()
-	r.returned(t, nil, n.Relation, n.UsingClause, n.ReturningList, visible, top)
+	r.returned(t, nil, n.Relation, n.UsingClause, pgparse.Returning(n), visible, top)
 }
 
 func (r *rewriter) walkOne(n *pgparse.Node, visible *ctes) {

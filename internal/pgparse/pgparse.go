@@ -1,16 +1,19 @@
 // Package pgparse is the only importer of a SQL parser: PostgreSQL's own grammar,
 // its tree, and the walks over that tree that must not forget a node.
+//
+// There are two parsers, of which a program can link only one, as both register
+// the same protobuf names: pg_query_go, which needs cgo and glibc, and
+// oliphant, pure Go, everywhere else. Their trees differ where the newer grammar
+// says more; what both have in common is used by their Go names, and the rest
+// through the functions of pg16.go and pg18.go.
 package pgparse
 
 import (
-	"errors"
 	"strings"
-
-	pg_query "github.com/pganalyze/pg_query_go/v5"
-	"github.com/pganalyze/pg_query_go/v5/parser"
 )
 
-//go:generate go run gen/main.go
+//go:generate go run ./gen
+//go:generate env CGO_ENABLED=0 go run ./gen
 
 // An Error is what PostgreSQL's scanner or grammar says of a text it does not accept.
 type Error struct {
@@ -24,50 +27,57 @@ func (e *Error) Error() string { return e.Message }
 // recurse, so it is safe on text of any nesting. The text must not contain a
 // NUL byte.
 func Scan(text string) ([]*ScanToken, error) {
-	result, err := pg_query.Scan(text)
+	tokens, err := scan(text)
 	if err != nil {
-		return nil, parserError(text, err)
+		return nil, locate(text, err)
 	}
 	// The scanner's own end is wrong behind U&"…", whose length it takes from
 	// the text without the escapes. Comments are tokens, so only white space
 	// stands between one token and the next.
 	behind := len(text)
-	for i := len(result.Tokens) - 1; i >= 0; i-- {
-		t := result.Tokens[i]
+	for i := len(tokens) - 1; i >= 0; i-- {
+		t := tokens[i]
 		t.End = t.Start + int32(len(strings.TrimRight(text[t.Start:behind], " \t\n\r\f\v")))
 		behind = int(t.Start)
 	}
-	return result.Tokens, nil
+	return tokens, nil
 }
 
-// Parse returns the statements of text. The C parser recurses over the tree on
-// a stack that nothing grows, so the caller bounds the nesting of the text
-// before; the text must not contain a NUL byte.
+// Parse returns the statements of text. In the tree of a query no node stands in two
+// places, so that it may be changed. The parsers recurse, the one in C on a stack that nothing grows, so
+// the caller bounds the nesting of the text before; the text must not contain a
+// NUL byte.
 func Parse(text string) ([]*RawStmt, error) {
-	result, err := pg_query.Parse(text)
+	stmts, err := parse(text)
 	if err != nil {
-		return nil, parserError(text, err)
+		return nil, locate(text, err)
 	}
-	return result.Stmts, nil
+	return stmts, nil
 }
 
-// parserError reads the parser's own error, which counts characters from 1.
-func parserError(text string, err error) error {
-	var e *parser.Error
-	if !errors.As(err, &e) {
-		return &Error{Message: err.Error(), Offset: -1}
-	}
+// locate makes an Error of the parser's own, which counts characters from 1.
+func locate(text string, err error) error {
+	position := cursor(err)
 	characters := 0
 	for offset := range text {
-		if characters++; characters == e.Cursorpos {
-			return &Error{Message: e.Message, Offset: offset}
+		if characters++; characters == position {
+			return &Error{Message: err.Error(), Offset: offset}
 		}
 	}
-	if e.Cursorpos == characters+1 {
-		return &Error{Message: e.Message, Offset: len(text)}
+	if position == characters+1 {
+		return &Error{Message: err.Error(), Offset: len(text)}
 	}
-	return &Error{Message: e.Message, Offset: -1}
+	return &Error{Message: err.Error(), Offset: -1}
 }
+
+// A Match says for which rows a WHEN clause of MERGE is.
+type Match uint8
+
+const (
+	Matched            Match = iota
+	NotMatched               // by the target: rows of the source
+	NotMatchedBySource       // rows of the target
+)
 
 // QuoteIdentifier returns name as SQL spells it, in double quotes where the
 // plain word would be read as something else.
