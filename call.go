@@ -200,10 +200,8 @@ func (s *session) planLiteral(e *entry, b *binding, u use, simple bool) (call, e
 // parameters.
 func withLiterals(rw *rewrite.Rewrite, b *binding) (*rewrite.Rewrite, error) {
 	values := make([]any, len(rw.Args))
-	for i, d := range rw.Args {
-		if d.Index < len(b.values) {
-			values[i] = b.values[d.Index]
-		}
+	for i, a := range rw.Args {
+		values[i] = boundTo(a, b.values)
 	}
 	return rw.WithLiterals(values)
 }
@@ -227,7 +225,8 @@ func (s *session) value(c *call, arg int) (driver.Value, error) {
 		values = c.binding.literals
 	}
 	d := c.rewrite.Args[arg]
-	if d.Index >= len(values) || values[d.Index] == nil {
+	value := boundTo(d, values)
+	if value == nil {
 		return nil, &Error{
 			Code:      CodeCertificate,
 			Dimension: d.Name,
@@ -235,7 +234,7 @@ func (s *session) value(c *call, arg int) (driver.Value, error) {
 			Hint:      "this is a bug of scoped; please report it",
 		}
 	}
-	return values[d.Index], nil
+	return value, nil
 }
 
 // isOption reports whether pgx takes a leading argument for an instruction.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,7 +36,7 @@ func With(ctx context.Context, dimension string, value any) context.Context {
 	case unrestricted:
 		s.all = true
 	case Set:
-		s.elements = v.elements
+		s.elements, s.written = v.elements, v.written
 		s.fail(v.fault)
 		if len(v.elements) == 0 {
 			s.fail("AnyOf needs at least one value")
@@ -77,6 +78,7 @@ type scope struct {
 	outer     *scope
 	dimension string
 	elements  []element // the values of With
+	written   []element // the one of them that is written, where only one is
 	all       bool      // With was given All
 	disabled  bool
 	reason    string
@@ -120,8 +122,9 @@ func scopeFault(dimension, message string) *Error {
 type binding struct {
 	policy *policy.Policy
 	shape  rewrite.Shape
-	// values, by Dimension.Index, are what is bound for a dimension: int64 or
-	// string for one value, []int64 or []string for several, nil otherwise.
+	// values are what is bound for the dimensions, by their index: int64 or string
+	// for one value, []int64 or []string for several, nil otherwise. Behind them
+	// are, in the same order, the values that are written where only one is.
 	values []driver.Value
 	// literals are values with arrays as PostgreSQL writes them, for a base that
 	// does not take slices.
@@ -146,8 +149,8 @@ func (s *scope) resolve(p *policy.Policy) *binding {
 	dimensions := p.Dimensions()
 	b := &binding{
 		policy:   p,
-		values:   make([]driver.Value, len(dimensions)),
-		literals: make([]driver.Value, len(dimensions)),
+		values:   make([]driver.Value, 2*len(dimensions)),
+		literals: make([]driver.Value, 2*len(dimensions)),
 	}
 	// From the inside out: the first value found for a dimension is its value.
 	for ; s != nil; s = s.outer {
@@ -167,14 +170,39 @@ func (s *scope) resolve(p *policy.Policy) *binding {
 			continue
 		}
 		presence, value, literal, fault := bindElements(s.elements, d.Type)
+		b.values[d.Index], b.literals[d.Index] = value, literal
+		if fault == "" && s.written != nil {
+			all := literal
+			_, value, literal, fault = bindElements(s.written, d.Type)
+			i := len(dimensions) + d.Index
+			b.values[i], b.literals[i] = value, literal
+			if _, _, more, _ := bindElements(slices.Concat(s.elements, s.written), d.Type); fault == "" && more != all {
+				fault = "the value of WriteTo is none of those of AnyOf"
+			}
+			if presence == rewrite.Many {
+				presence = rewrite.WriteOne
+			}
+		}
 		if fault != "" {
 			b.fault = scopeFault(s.dimension, fault)
 			return b
 		}
 		b.shape = b.shape.With(d, presence)
-		b.values[d.Index], b.literals[d.Index] = value, literal
 	}
 	return b
+}
+
+// boundTo returns the one of a binding's values that is bound to an argument of a
+// rewrite, nil where there is none.
+func boundTo(a rewrite.Arg, values []driver.Value) driver.Value {
+	i := a.Index
+	if a.Write {
+		i += len(values) / 2
+	}
+	if i >= len(values) {
+		return nil
+	}
+	return values[i]
 }
 
 func names(dimensions []*policy.Dimension) string {

@@ -23,6 +23,7 @@ const All unrestricted = 1
 // A Set is several values of a dimension, made with AnyOf.
 type Set struct {
 	elements []element
+	written  []element // the value of WriteTo, or none
 	fault    string
 }
 
@@ -39,8 +40,22 @@ func AnyOf(values ...any) Set {
 	return set
 }
 
+// WriteTo returns the same values, of which rows are read, with one of them as
+// the only one that is written: UPDATE and DELETE change rows of that value, an
+// INSERT is filled with it, and what is written is checked against it. With
+// ON CONFLICT DO UPDATE, a row of another value in the way is a violation.
+func (set Set) WriteTo(value any) Set {
+	e, fault := newElement(value)
+	set.written = []element{e}
+	set.fail(fault)
+	return set
+}
+
 func (set *Set) add(value any) {
 	if other, ok := value.(Set); ok {
+		if other.written != nil {
+			set.fail("a set with WriteTo cannot be part of another")
+		}
 		set.elements = append(set.elements, other.elements...)
 		set.fail(other.fault)
 		return

@@ -201,22 +201,32 @@ func parseScoping(text string) (column string, target *qname, key string, err er
 		return "", nil, "", r.unexpected("->")
 	}
 	r.space()
+	target, key, err = r.target()
+	return column, target, key, err
+}
+
+// parseTarget reads `table` or `table(key)`.
+func parseTarget(text string) (target *qname, key string, err error) {
+	return newNameReader(text).target()
+}
+
+func (r *nameReader) target() (target *qname, key string, err error) {
 	q, err := r.qualified(false)
 	if err != nil {
-		return
+		return nil, "", err
 	}
 	key = "id"
 	r.space()
 	if r.accept("(") {
 		r.space()
 		if key, err = r.part(nil); err != nil {
-			return
+			return nil, "", err
 		}
 		r.space()
 		if !r.accept(")") {
-			return "", nil, "", r.unexpected(")")
+			return nil, "", r.unexpected(")")
 		}
 		r.space()
 	}
-	return column, &q, key, r.end()
+	return &q, key, r.end()
 }

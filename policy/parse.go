@@ -22,10 +22,12 @@ var (
 		known: []string{"version", "dimensions", "search_path", "tables", "functions"},
 		later: []string{"allow"},
 	}
-	dimensionKeys = keys{known: []string{"type"}}
+	dimensionKeys = keys{known: []string{"type", "optional"}}
 	functionKeys  = keys{known: []string{"allow"}}
 	// tableKeys are those beside the dimensions.
-	tableKeys = keys{known: []string{"shared"}, later: []string{"where", "references"}}
+	tableKeys = keys{known: []string{"shared", "where", "references", "view", "barrier"}}
+	whereKeys = keys{known: []string{"condition", "check"}}
+	wayKeys   = keys{known: []string{"column", "null"}}
 )
 
 type keys struct{ known, later []string }
@@ -222,7 +224,7 @@ func (l *loader) dimensions(n *node) {
 		switch {
 		case !dimensionName.MatchString(name) || len(name) > maxName:
 			l.fail(e.key, fmt.Sprintf("%q cannot be a dimension's name", name), fmt.Sprintf("use at most %d lower-case letters, digits and underscores, and no digit first", maxName))
-		case slices.Contains(tableKeys.known, name) || slices.Contains(tableKeys.later, name):
+		case slices.Contains(tableKeys.known, name):
 			l.fail(e.key, fmt.Sprintf("%q cannot be a dimension's name, it is a key of tables", name), "")
 		case len(l.policy.dimensions) == MaxDimensions:
 			l.fail(e.key, fmt.Sprintf("more than %d dimensions", MaxDimensions), "")
@@ -230,30 +232,40 @@ func (l *loader) dimensions(n *node) {
 		}
 		// A dimension with a mistake is still added, so that the tables that use
 		// it are not reported as well.
-		d := &Dimension{Name: name, Index: len(l.policy.dimensions), Type: l.dimensionType(name, e.value)}
+		d := l.dimension(name, e.value)
+		d.Index = len(l.policy.dimensions)
 		l.policy.dimensions = append(l.policy.dimensions, d)
 	}
 }
 
-func (l *loader) dimensionType(name string, n *node) Type {
+func (l *loader) dimension(name string, n *node) *Dimension {
+	d := &Dimension{Name: name}
 	write := fmt.Sprintf("write %s: {type: bigint}, or another of %s", name, list(typeNames))
 	what := fmt.Sprintf("the dimension %q", name)
 	if !l.expect(n, mapping, what, write) {
-		return ""
+		return d
 	}
-	field, ok := l.fields(n, what, dimensionKeys)["type"]
+	fields := l.fields(n, what, dimensionKeys)
+	if optional := fields["optional"]; optional != nil {
+		d.Optional = l.truth(optional, "optional")
+	}
+	field, ok := fields["type"]
 	if !ok {
 		l.fail(n, what+" has no type", write)
-		return ""
+		return d
 	}
 	if !l.expect(field, text, "a dimension's type", write) {
-		return ""
+		return d
 	}
-	t, ok := types[field.text]
-	if !ok {
+	if d.Type, ok = types[field.text]; !ok {
 		l.fail(field, fmt.Sprintf("%q is not a dimension's type", field.text), didYouMean(field.text, typeNames, "the types are "+list(typeNames)))
 	}
-	return t
+	return d
+}
+
+// truth reads true or false.
+func (l *loader) truth(n *node, key string) bool {
+	return l.expect(n, boolean, key, "write "+key+": true or "+key+": false") && strings.EqualFold(n.text, "true")
 }
 
 func (l *loader) searchPath(n *node) {

@@ -23,6 +23,9 @@ func (l *loader) resolvePaths() {
 				}
 			}
 		}
+		for i, t := range e.references {
+			e.table.References[i].Target = l.reference(t)
+		}
 	}
 	failures := len(l.errs)
 	c := &circles{loader: l, targets: targets, depth: map[*Scoping]int{}}
@@ -80,32 +83,50 @@ func waysOf(s *Scoping, ways map[*Scoping]int) int {
 // path resolves the target of a scoping of e, or reports why it cannot.
 func (l *loader) path(e *tableEntry, s *Scoping, t *target) *Path {
 	d := s.Dimension.Name
+	to := l.target(t, "the path leads", d)
+	if to == nil {
+		return nil
+	}
+	for i := range to.Scopings {
+		if via := &to.Scopings[i]; via.Dimension == s.Dimension {
+			return &Path{Target: to, Key: t.key, Via: via}
+		}
+	}
+	name := l.short(t.name)
+	l.fail(t.node, fmt.Sprintf("the path leads to %s, which is not scoped on %s", name, d), fmt.Sprintf("add %s to the entry of %s", d, name))
+	return nil
+}
+
+// reference resolves the target of a reference, or reports why it cannot.
+func (l *loader) reference(t *target) *Table {
+	return l.target(t, "the reference leads", l.policy.dimensions[0].Name)
+}
+
+// target resolves what leads to a table that has to be scoped.
+func (l *loader) target(t *target, leads, dimension string) *Table {
 	to := l.byName[t.name]
 	name := l.short(t.name)
 	var message, hint string
 	switch {
 	case to == nil && l.policy.matchPattern(t.name.schema, t.name.name) != nil:
-		message = fmt.Sprintf("the path leads to %s, which only a pattern covers", name)
-		hint = fmt.Sprintf("list it by its name, such as %s: {%s: column}", name, d)
+		message = fmt.Sprintf("%s to %s, which only a pattern covers", leads, name)
+		hint = fmt.Sprintf("list it by its name, such as %s: {%s: column}", name, dimension)
 	case to == nil:
-		message = fmt.Sprintf("the path leads to %s, which is not listed under tables", name)
-		hint = l.suggestTable(t.name, fmt.Sprintf("list it, such as %s: {%s: column}", name, d))
+		message = fmt.Sprintf("%s to %s, which is not listed under tables", leads, name)
+		hint = l.suggestTable(t.name, fmt.Sprintf("list it, such as %s: {%s: column}", name, dimension))
 	case to.broken:
 		return nil
 	case to.table.Access == Denied:
-		message = fmt.Sprintf("the path leads to %s, which is denied", name)
-		hint = fmt.Sprintf("scope %s on %s, or write denied here too", name, d)
+		message = fmt.Sprintf("%s to %s, which is denied", leads, name)
+		hint = fmt.Sprintf("scope %s on %s, or write denied here too", name, dimension)
 	case to.table.Access != Scoped:
-		message = fmt.Sprintf("the path leads to %s, which is shared: everybody sees its rows", name)
-		hint = fmt.Sprintf("scope %s on %s, or write shared here too", name, d)
-	default:
-		for i := range to.table.Scopings {
-			if via := &to.table.Scopings[i]; via.Dimension == s.Dimension {
-				return &Path{Target: to.table, Key: t.key, Via: via}
-			}
+		message = fmt.Sprintf("%s to %s, which is shared: everybody sees its rows", leads, name)
+		hint = fmt.Sprintf("scope %s on %s, or write shared here too", name, dimension)
+		if leads != "the path leads" {
+			hint = "remove the reference: every row of it may be referred to"
 		}
-		message = fmt.Sprintf("the path leads to %s, which is not scoped on %s", name, d)
-		hint = fmt.Sprintf("add %s to the entry of %s", d, name)
+	default:
+		return to.table
 	}
 	l.fail(t.node, message, hint)
 	return nil

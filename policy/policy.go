@@ -19,8 +19,8 @@ type Policy struct {
 }
 
 // MaxDimensions is the largest number of dimensions a policy may have; the
-// shape of a scope is packed two bits a dimension into one word.
-const MaxDimensions = 32
+// shape of a scope is packed three bits a dimension into one word.
+const MaxDimensions = 21
 
 // Dimensions returns the dimensions in the order of the file.
 func (p *Policy) Dimensions() []*Dimension { return slices.Clone(p.dimensions) }
@@ -94,6 +94,10 @@ type Dimension struct {
 	Name  string
 	Type  Type
 	Index int // its place in Policy.Dimensions
+
+	// Optional is set where a scope may lack the dimension: tables are then not
+	// restricted on it. Each table is scoped on another that is not optional.
+	Optional bool
 }
 
 // Type is the SQL type of a dimension's values, spelled as PostgreSQL does:
@@ -116,6 +120,19 @@ type Table struct {
 	Access       Access
 	Scopings     []Scoping // in the order of the dimensions; only for Scoped
 	Line, Column int       // of the entry in the policy file
+
+	Where      *Condition  // which every visible row satisfies beside its scopings; nil for none
+	References []Reference // columns whose rows must be visible when they are written, in the order of the file
+	View       bool        // a view, whose rows have no ctid
+	Barrier    bool        // nothing is evaluated on the table's rows before its guard
+}
+
+// A Reference is a column that refers to a row of another table. A row may only
+// be written where it is NULL or refers to one that is visible.
+type Reference struct {
+	Column string
+	Target *Table // scoped
+	Key    string // Target's referenced column
 }
 
 // A Scoping ties a table to one dimension: by a column of its own that holds
@@ -125,12 +142,22 @@ type Scoping struct {
 	Dimension *Dimension
 	Column    string // the table's own column; empty where Any is set
 	Path      *Path  // nil where Column itself holds the value, or Any is set
+	Null      Null   // what becomes of a row in which Column is NULL
 
 	// Any holds two or more alternatives, columns and paths on the same
 	// dimension, without alternatives of their own: a row is visible by any one
 	// of them. It is nil where there is one way only.
 	Any []Scoping
 }
+
+// Null says who sees a row whose scope column is NULL.
+type Null uint8
+
+const (
+	NullHidden  Null = iota // nobody
+	NullRead                // everybody, and it is written only with scopes disabled
+	NullVisible             // everybody, and everybody may write it
+)
 
 // alternatives returns the items of Any, or s itself where there are none.
 func (s *Scoping) alternatives() []*Scoping {

@@ -221,7 +221,7 @@ functions:
 func TestDimensions(t *testing.T) {
 	p := load(t, "full.yaml")
 	want := []policy.Dimension{
-		{"site", "bigint", 0}, {"user", "uuid", 1}, {"region", "text", 2}, {"small", "smallint", 3}, {"plain", "integer", 4},
+		{"site", "bigint", 0, false}, {"user", "uuid", 1, false}, {"region", "text", 2, false}, {"small", "smallint", 3, false}, {"plain", "integer", 4, false},
 	}
 	dimensions := p.Dimensions()
 	if len(dimensions) != len(want) {

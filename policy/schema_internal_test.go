@@ -11,11 +11,11 @@ import (
 func TestSchemaKeys(t *testing.T) {
 	type object struct {
 		Properties map[string]struct {
-			Enum       []string
-			Properties map[string]any
+			Enum          []string
+			Properties    map[string]any
+			PropertyNames struct{ Not struct{ Enum []string } }
 		}
-		PropertyNames struct{ Not struct{ Enum []string } }
-		AnyOf         []object
+		AnyOf []object
 	}
 	var root struct {
 		object
@@ -38,6 +38,8 @@ func TestSchemaKeys(t *testing.T) {
 	same("keys of functions", slices.Collect(maps.Keys(root.Properties["functions"].Properties)), functionKeys.known)
 	same("types", root.Defs["dimension"].Properties["type"].Enum, slices.Collect(maps.Keys(types)))
 	forms := root.Defs["table"].AnyOf
-	same("keys of a table", keysOf(forms[1]), tableKeys.known)
-	same("reserved keys of a table", forms[2].PropertyNames.Not.Enum, append(slices.Clone(tableKeys.known), tableKeys.later...))
+	same("keys of a table", append(keysOf(forms[1]), keysOf(forms[2])...), tableKeys.known)
+	same("names that a dimension cannot have", root.Properties["dimensions"].PropertyNames.Not.Enum, tableKeys.known)
+	same("keys of where", keysOf(root.Defs["where"].AnyOf[1]), whereKeys.known)
+	same("keys of a scoping", keysOf(root.Defs["scoping"].AnyOf[1]), wayKeys.known)
 }

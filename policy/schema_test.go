@@ -64,6 +64,7 @@ func checkSchema(root, schema map[string]any, value any, at string) error {
 	object, isObject := value.(map[string]any)
 	array, isArray := value.([]any)
 	text, isText := value.(string)
+	_, isBoolean := value.(bool)
 	failed := func(keyword string) error { return fmt.Errorf("%s: %s", at, keyword) }
 	for keyword, rule := range schema {
 		switch keyword {
@@ -76,7 +77,7 @@ func checkSchema(root, schema map[string]any, value any, at string) error {
 		case "type":
 			number, isNumber := value.(float64)
 			ok := map[string]bool{
-				"object": isObject, "array": isArray, "string": isText, "integer": isNumber && number == float64(int(number)),
+				"object": isObject, "array": isArray, "string": isText, "boolean": isBoolean, "integer": isNumber && number == float64(int(number)),
 			}[rule.(string)]
 			if !ok {
 				return failed("type")

@@ -8,10 +8,11 @@ import (
 
 // A tableEntry is one entry of tables.
 type tableEntry struct {
-	name    qname // qualified
-	table   *Table
-	targets [][]*target // of the alternatives of table.Scopings, nil where one has no path
-	broken  bool        // has mistakes, so nothing follows from what it lacks
+	name       qname // qualified
+	table      *Table
+	targets    [][]*target // of the alternatives of table.Scopings, nil where one has no path
+	references []*target   // of table.References
+	broken     bool        // has mistakes, so nothing follows from what it lacks
 }
 
 // A target is what a path leads to, before it is resolved.
@@ -110,6 +111,7 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 	}
 	var scopings []scoping
 	seen := map[string]*node{}
+	failures := len(l.errs)
 	for _, e := range n.entries {
 		if !l.freshKey(seen, e) {
 			continue
@@ -118,8 +120,14 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 		switch d := l.policy.Dimension(name); {
 		case name == "shared":
 			l.sharedMapping(t, n, e.value)
-		case slices.Contains(tableKeys.later, name):
-			l.unsupported(e.key, name)
+		case name == "where":
+			l.where(t, e.value)
+		case name == "references":
+			l.references(t, e.value)
+		case name == "view":
+			t.table.View = l.truth(e.value, "view")
+		case name == "barrier":
+			l.barrier(t, e.value)
 		case d == nil:
 			l.fail(e.key, fmt.Sprintf("unknown dimension %q", name), didYouMean(name, l.dimensionNames(), "list it under dimensions"))
 		default:
@@ -128,8 +136,15 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 			}
 		}
 	}
-	if len(n.entries) == 0 {
+	switch {
+	case len(n.entries) == 0:
 		l.fail(n, "the table's entry is empty", tableForms)
+	case len(l.errs) > failures || t.table.Access != Scoped:
+	case len(scopings) == 0:
+		l.fail(n, "the table is scoped on no dimension", "add one, such as site: site_id; or write shared, of which a view can show a part")
+	case !slices.ContainsFunc(scopings, func(s scoping) bool { return !s.Dimension.Optional }):
+		l.fail(n, "the table is scoped on optional dimensions only, without which everybody would see all of it",
+			"scope it on another dimension too, or make one of these not optional")
 	}
 	slices.SortFunc(scopings, func(a, b scoping) int {
 		return cmp.Compare(a.Dimension.Index, b.Dimension.Index)
@@ -151,6 +166,65 @@ func (l *loader) sharedMapping(t *tableEntry, n, value *node) {
 	}
 }
 
+// where reads a condition that always applies.
+func (l *loader) where(t *tableEntry, n *node) {
+	check := true
+	if n.kind == mapping {
+		fields := l.fields(n, "where", whereKeys)
+		if c := fields["check"]; c != nil {
+			check = l.truth(c, "check")
+		}
+		if n = cmp.Or(fields["condition"], &node{kind: null, line: n.line, column: n.column}); n.kind == null {
+			l.fail(n, "where has no condition", "write where: {condition: deleted_at IS NULL, check: false}")
+			return
+		}
+	}
+	if !l.expect(n, text, "a condition", conditionForms) {
+		return
+	}
+	condition, err := newCondition(n.text)
+	if err != nil {
+		l.fail(n, err.Error(), conditionForms)
+		return
+	}
+	condition.Check = check
+	t.table.Where = condition
+}
+
+// references reads the columns whose rows must be visible when they are written.
+func (l *loader) references(t *tableEntry, n *node) {
+	const forms = "write references: {post_id: post} or {post_id: post(key)}"
+	if !l.expect(n, mapping, "references", forms) {
+		return
+	}
+	seen := map[string]*node{}
+	for _, e := range n.entries {
+		if !l.freshKey(seen, e) || !l.expect(e.value, text, "a reference", forms) {
+			continue
+		}
+		column, err := parseName(e.key.text)
+		if err != nil {
+			l.fail(e.key, err.Error(), nameHint(e.key.text))
+			continue
+		}
+		to, key, err := parseTarget(e.value.text)
+		if err != nil {
+			l.fail(e.value, err.Error(), forms)
+			continue
+		}
+		t.table.References = append(t.table.References, Reference{Column: column, Key: key})
+		t.references = append(t.references, &target{name: l.qualify(*to), key: key, node: e.value})
+	}
+}
+
+func (l *loader) barrier(t *tableEntry, n *node) {
+	if n.kind != text || n.text != "always" && n.text != "auto" {
+		l.fail(n, "a barrier is always or auto", "auto, the default, puts one where a condition could fail on another scope's row")
+		return
+	}
+	t.table.Barrier = n.text == "always"
+}
+
 func (l *loader) dimensionNames() []string {
 	names := make([]string, len(l.policy.dimensions))
 	for i, d := range l.policy.dimensions {
@@ -168,11 +242,40 @@ func (l *loader) scoping(d *Dimension, n *node) (s Scoping, targets []*target, o
 	case sequence:
 		return l.eitherOf(d, n)
 	case mapping:
-		l.unsupported(n, "a mapping with column and null")
-		return Scoping{}, nil, false
+		return l.nullable(d, n)
 	}
 	s, t, ok := l.oneWay(d, n, "a scoping")
 	return s, []*target{t}, ok
+}
+
+// nullable reads a column or path, and what becomes of the rows in which it is
+// NULL.
+func (l *loader) nullable(d *Dimension, n *node) (s Scoping, targets []*target, ok bool) {
+	const forms = "write {column: site_id, null: visible}, or null: read for rows that only disabled scopes write"
+	failures := len(l.errs)
+	for _, e := range n.entries {
+		if e.key.kind == null && e.key.text == "null" { // to YAML that is no text
+			e.key.kind = text
+		}
+	}
+	fields := l.fields(n, "the scoping", wayKeys)
+	column := fields["column"]
+	if column == nil {
+		l.fail(n, "the scoping has no column", forms)
+		return s, nil, false
+	}
+	s, t, ok := l.oneWay(d, column, "a column")
+	if n := fields["null"]; n != nil {
+		switch {
+		case n.kind == text && n.text == "visible":
+			s.Null = NullVisible
+		case n.kind == text && n.text == "read":
+			s.Null = NullRead
+		case n.kind != text || n.text != "hidden":
+			l.fail(n, "null is visible, read or hidden", forms)
+		}
+	}
+	return s, []*target{t}, ok && len(l.errs) == failures
 }
 
 // oneWay reads a column or a path.

@@ -77,7 +77,7 @@ type certifier struct {
 	policy    *policy.Policy
 	catalog   Catalog // may be nil
 	shape     Shape
-	args      []*policy.Dimension
+	args      []Arg
 	userText  string // in lower case
 	fresh     map[string]bool
 	params    int     // the highest parameter of the original
@@ -287,6 +287,7 @@ type guardedRef struct {
 	table    *policy.Table
 	name     string
 	nullable bool
+	target   bool
 }
 
 func (c *certifier) fromList(list []*pgparse.Node, scope []string) []*guardedRef {
@@ -304,15 +305,17 @@ func (c *certifier) fromList(list []*pgparse.Node, scope []string) []*guardedRef
 func (c *certifier) fromItem(item *pgparse.Node, scope []string) (*pgparse.Node, []*guardedRef) {
 	switch n := pgparse.Unwrap(item).(type) {
 	case *pgparse.RangeVar:
-		return item, c.reference(n, scope, nil)
+		return item, c.read(n, scope, nil)
 	case *pgparse.RangeTableSample:
 		return item, c.sampled(n, scope, nil)
 	case *pgparse.JoinExpr:
 		if guard := c.joinedGuard(n); guard != nil {
 			if rv := n.Larg.GetRangeVar(); rv != nil {
-				return n.Larg, c.reference(rv, scope, guard)
+				c.demandBarrier(rv, false)
+				return n.Larg, c.read(rv, scope, guard)
 			}
 			if sample := n.Larg.GetRangeTableSample(); sample != nil {
+				c.demandBarrier(sample.Relation.GetRangeVar(), false)
 				return n.Larg, c.sampled(sample, scope, guard)
 			}
 			c.fail("a guard is joined to something that is no table")
@@ -358,7 +361,8 @@ func (c *certifier) enclosed(n *pgparse.RangeSubselect, table *pgparse.Node, sco
 		c.walkList(sample.Args, scope)
 		c.walkNode(sample.Repeatable, scope)
 	}
-	tables := c.reference(rv, scope, guard)
+	c.demandBarrier(rv, n.Subquery.GetSelectStmt().LimitOffset != nil)
+	tables := c.read(rv, scope, guard)
 	if refName(rv) != n.Alias.Aliasname || rv.Alias != nil && len(rv.Alias.Colnames) > 0 {
 		c.fail("a guard's subquery has another alias than its table")
 	}
@@ -369,6 +373,13 @@ func (c *certifier) enclosed(n *pgparse.RangeSubselect, table *pgparse.Node, sco
 		return nil // no gate can name their columns
 	}
 	return tables
+}
+
+// demandBarrier requires a fence where the policy demands one.
+func (c *certifier) demandBarrier(rv *pgparse.RangeVar, fenced bool) {
+	if t := lookup(c.policy, rv); t != nil && t.Barrier && !fenced {
+		c.fail("table %s lacks its barrier", t.Name)
+	}
 }
 
 // ungated takes the gates out of a condition: CASE WHEN guard THEN (condition) END,
@@ -397,8 +408,12 @@ func (c *certifier) ungatedOne(condition *pgparse.Node, tables []*guardedRef) *p
 next:
 	for len(rest) > 0 {
 		for _, t := range tables {
-			n := len(c.needed(t.table))
-			if n > 0 && n <= len(rest) && !t.nullable && c.isConjunction(rest[:n], c.needed(t.table), t.name) {
+			purpose := toRead
+			if t.target {
+				purpose = toChange
+			}
+			all := c.visible(t.table, t.name, purpose)
+			if n := len(all); n > 0 && n <= len(rest) && !t.nullable && c.isConjunction(rest[:n], all) {
 				rest = rest[n:]
 				continue next
 			}
@@ -411,7 +426,7 @@ next:
 func (c *certifier) sampled(n *pgparse.RangeTableSample, scope []string, guard *pgparse.Node) []*guardedRef {
 	c.walkList(n.Args, scope)
 	c.walkNode(n.Repeatable, scope)
-	return c.reference(n.Relation.GetRangeVar(), scope, guard)
+	return c.read(n.Relation.GetRangeVar(), scope, guard)
 }
 
 // joinedGuard returns the condition of table JOIN (SELECT) AS scoped_1 ON guard.
@@ -441,7 +456,7 @@ func (c *certifier) enclosedGuard(n *pgparse.RangeSubselect, scope []string) (ta
 	if rv == nil || rv.Schemaname == "" {
 		return nil, nil
 	}
-	if t := c.policy.Table(rv.Schemaname, rv.Relname); t == nil || t.Access != policy.Scoped || len(c.needed(t)) == 0 {
+	if t := c.policy.Table(rv.Schemaname, rv.Relname); t == nil || len(c.visible(t, "", toRead)) == 0 {
 		return nil, nil
 	}
 	want := emptySelect()
@@ -458,9 +473,9 @@ func (c *certifier) enclosedGuard(n *pgparse.RangeSubselect, scope []string) (ta
 	return s.FromClause[0], s.WhereClause
 }
 
-// reference demands that a table from which rows are read is a visible WITH
+// read demands that a table from which rows are read is a visible WITH
 // query, shared, or guarded, and that it is named in full.
-func (c *certifier) reference(rv *pgparse.RangeVar, scope []string, guard *pgparse.Node) []*guardedRef {
+func (c *certifier) read(rv *pgparse.RangeVar, scope []string, guard *pgparse.Node) []*guardedRef {
 	if rv == nil {
 		c.fail("a table sample without a table")
 		return nil
@@ -507,141 +522,6 @@ func refName(rv *pgparse.RangeVar) string {
 	return rv.Relname
 }
 
-// needed returns the scopings of t that restrict it under the shape.
-func (c *certifier) needed(t *policy.Table) []policy.Scoping {
-	var needed []policy.Scoping
-	for _, s := range t.Scopings {
-		if c.shape.Presence(s.Dimension) != All {
-			needed = append(needed, s)
-		}
-	}
-	return needed
-}
-
-// demand requires guard to be what the policy requires of t, called ref.
-func (c *certifier) demand(t *policy.Table, ref string, guard *pgparse.Node) {
-	needed := c.needed(t)
-	if t.Access != policy.Scoped || len(needed) == 0 {
-		if guard != nil {
-			c.fail("table %s has a guard that it does not need", t.Name)
-		}
-		return
-	}
-	for _, s := range needed {
-		if c.shape.Presence(s.Dimension) == Absent {
-			if !pgparse.Equal(guard, boolean(false)) {
-				c.fail("table %s is read without a scope", t.Name)
-			}
-			return
-		}
-	}
-	if guard == nil || !c.isConjunction(conjuncts(guard), needed, ref) {
-		c.fail("table %s lacks its guard", t.Name)
-	}
-}
-
-func conjuncts(n *pgparse.Node) []*pgparse.Node {
-	if b := n.GetBoolExpr(); b != nil && b.Boolop == pgparse.BoolExprType_AND_EXPR {
-		return b.Args
-	}
-	return []*pgparse.Node{n}
-}
-
-// isConjunction reports whether the conditions are exactly the predicates of the
-// scopings on the rows called ref, in any order.
-func (c *certifier) isConjunction(conditions []*pgparse.Node, scopings []policy.Scoping, ref string) bool {
-	if len(conditions) != len(scopings) {
-		return false
-	}
-	used := make([]bool, len(conditions))
-next:
-	for _, s := range scopings {
-		for i, condition := range conditions {
-			if want := c.predicate(condition, s, ref); !used[i] && want != nil && pgparse.Equal(condition, want) {
-				used[i] = true
-				continue next
-			}
-		}
-		return false
-	}
-	return true
-}
-
-// predicate builds the tree of the predicate that a scoping requires. The aliases
-// of a path, and the order of alternatives, are taken from the condition it is to
-// be compared with.
-func (c *certifier) predicate(condition *pgparse.Node, s policy.Scoping, ref string) *pgparse.Node {
-	if len(s.Any) > 0 {
-		return c.alternatives(condition, s.Any, ref)
-	}
-	if s.Path == nil {
-		kind := pgparse.A_Expr_Kind_AEXPR_OP
-		switch c.shape.Presence(s.Dimension) {
-		case One:
-		case Many:
-			kind = pgparse.A_Expr_Kind_AEXPR_OP_ANY
-		default:
-			return nil
-		}
-		return operator(kind, "=", column(ref, s.Column), c.value(s.Dimension))
-	}
-	from := condition.GetSubLink().GetSubselect().GetSelectStmt()
-	if from == nil || len(from.FromClause) != 1 {
-		return nil
-	}
-	alias := from.FromClause[0].GetRangeVar().GetAlias()
-	if !c.isFresh(alias) || alias.Aliasname == ref {
-		return nil
-	}
-	where := from.WhereClause
-	isExists := condition.GetSubLink().SubLinkType == pgparse.SubLinkType_EXISTS_SUBLINK
-	if isExists {
-		parts := conjuncts(where)
-		if where == nil || len(parts) != 2 {
-			return nil
-		}
-		where = parts[1]
-	}
-	below := c.predicate(where, *s.Path.Via, alias.Aliasname)
-	if below == nil {
-		return nil
-	}
-	sub := emptySelect()
-	sub.FromClause = []*pgparse.Node{rangeVar(s.Path.Target, alias.Aliasname)}
-	key := column(alias.Aliasname, s.Path.Key)
-	if isExists {
-		equal := operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", key, column(ref, s.Column))
-		sub.WhereClause = and(equal, below)
-		return exists(sub)
-	}
-	sub.TargetList = []*pgparse.Node{resTarget(key)}
-	sub.WhereClause = below
-	return in(column(ref, s.Column), sub)
-}
-
-// alternatives builds the tree of a OR b OR c from a scoping of either of several.
-// Each of them must be there once, and nothing else.
-func (c *certifier) alternatives(condition *pgparse.Node, all []policy.Scoping, ref string) *pgparse.Node {
-	args := condition.GetBoolExpr().GetArgs()
-	if len(args) != len(all) {
-		return nil
-	}
-	left := append([]policy.Scoping{}, all...)
-	or := &pgparse.BoolExpr{Boolop: pgparse.BoolExprType_OR_EXPR}
-next:
-	for _, arg := range args {
-		for i, s := range left {
-			if want := c.predicate(arg, s, ref); want != nil && pgparse.Equal(arg, want) {
-				or.Args = append(or.Args, want)
-				left = append(left[:i], left[i+1:]...)
-				continue next
-			}
-		}
-		return nil
-	}
-	return &pgparse.Node{Node: &pgparse.Node_BoolExpr{BoolExpr: or}}
-}
-
 // isFresh reports whether an alias was inserted: the user's text does not hold
 // it, not even without its number, which is looked for once.
 func (c *certifier) isFresh(a *pgparse.Alias) bool {
@@ -655,16 +535,4 @@ func (c *certifier) isFresh(a *pgparse.Alias) bool {
 		c.fresh[prefix] = fresh
 	}
 	return fresh
-}
-
-// value builds the tree of the parameter that holds a dimension's value.
-func (c *certifier) value(d *policy.Dimension) *pgparse.Node {
-	number := 0
-	for i, a := range c.args {
-		if a == d {
-			number = c.params + 1 + i
-			break
-		}
-	}
-	return cast(parameter(number), string(d.Type), c.shape.Presence(d) == Many)
 }

@@ -41,13 +41,19 @@ func (c *certifier) merge(n *pgparse.MergeStmt, scope []string) {
 // condition: each column that ties a row of t to the scope is filled, or checked,
 // or, by an UPDATE, left as it is.
 func (c *certifier) mergeAction(t *policy.Table, ref string, w *pgparse.MergeWhenClause) {
-	var checked []policy.Scoping
+	var checked demand
 	switch w.CommandType {
 	case pgparse.CmdType_CMD_INSERT:
+		checked.condition = conditionOf(t, toCheck)
+		for _, f := range t.References {
+			if isAmong(w.TargetList, f.Column) {
+				checked.references = append(checked.references, f)
+			}
+		}
 		filled := c.unfillAction(t, w)
 		for _, s := range c.needed(t) {
 			if !filled[s.Dimension] {
-				checked = append(checked, s)
+				checked.scopings = append(checked.scopings, s)
 			}
 		}
 	case pgparse.CmdType_CMD_UPDATE:
@@ -56,33 +62,42 @@ func (c *certifier) mergeAction(t *policy.Table, ref string, w *pgparse.MergeWhe
 	default:
 		c.fail("MERGE has an action of an unknown kind")
 	}
-	if len(checked) == 0 {
+	if checked.condition != nil {
+		c.fail("MERGE writes rows to table %s that cannot be checked for its condition", t.Name)
+	}
+	if checked.isEmpty() {
 		return
 	}
 	a := &action{table: t, ref: ref, update: w.CommandType == pgparse.CmdType_CMD_UPDATE, values: map[string]*pgparse.Node{}}
-	for _, s := range checked {
+	for _, s := range checked.scopings {
 		ways := s.Any
 		if len(ways) == 0 {
 			ways = []policy.Scoping{s}
 		}
 		for _, way := range ways {
-			if len(s.Any) > 0 && !isNamed(w, way.Column) {
+			if len(s.Any) > 0 && !isAmong(w.TargetList, way.Column) {
 				continue
 			}
-			value := actionValue(w, way.Column)
-			if value == nil || !c.isRepeatable(pgparse.Unwrap(value)) {
-				c.fail("MERGE gives %s of table %s a value that cannot be checked", way.Column, t.Name)
+			if !c.takeValue(a, w, way.Column) {
 				return
 			}
-			a.values[way.Column] = value
 		}
 	}
-	if c.isActionCheck(w.Condition, a, checked) {
+	for _, f := range checked.references {
+		if !c.takeValue(a, w, f.Column) {
+			return
+		}
+	}
+	all := c.writtenBy(a, checked)
+	if len(all) == 0 {
+		return
+	}
+	if c.isActionCheck(w.Condition, t, all) {
 		w.Condition = nil
 		return
 	}
 	condition, check := c.caseOf(w.Condition, nil)
-	if condition == nil || !c.isActionCheck(check, a, checked) {
+	if condition == nil || !c.isActionCheck(check, t, all) {
 		c.fail("rows that MERGE writes to table %s are not checked", t.Name)
 		return
 	}
@@ -97,13 +112,16 @@ type action struct {
 	values map[string]*pgparse.Node // by column, of those that are checked
 }
 
-func isNamed(w *pgparse.MergeWhenClause, column string) bool {
-	for _, n := range w.TargetList {
-		if n.GetResTarget().GetName() == column {
-			return true
-		}
+// takeValue finds the value that an action gives a column, which has to be one
+// that can be checked.
+func (c *certifier) takeValue(a *action, w *pgparse.MergeWhenClause, column string) bool {
+	value := actionValue(w, column)
+	if value == nil || !c.isRepeatable(pgparse.Unwrap(value)) {
+		c.fail("MERGE gives %s of table %s a value that cannot be checked", column, a.table.Name)
+		return false
 	}
-	return false
+	a.values[column] = value
+	return true
 }
 
 // unfillAction takes the filled columns of an INSERT and their values away, and
@@ -115,11 +133,11 @@ func (c *certifier) unfillAction(t *policy.Table, w *pgparse.MergeWhenClause) ma
 		column := w.TargetList[last].GetResTarget()
 		var dimension *policy.Dimension
 		for _, s := range c.needed(t) {
-			if s.Path == nil && len(s.Any) == 0 && s.Column == column.GetName() && c.shape.Presence(s.Dimension) == One && !filled[s.Dimension] {
+			if s.Path == nil && len(s.Any) == 0 && s.Column == column.GetName() && presenceOf(c.shape, s.Dimension, toCheck) == One && !filled[s.Dimension] {
 				dimension = s.Dimension
 			}
 		}
-		if dimension == nil || len(column.Indirection) > 0 || !pgparse.Equal(w.Values[last], c.value(dimension)) {
+		if dimension == nil || len(column.Indirection) > 0 || !pgparse.Equal(w.Values[last], c.value(dimension, toCheck)) {
 			break
 		}
 		w.TargetList, w.Values = w.TargetList[:last], w.Values[:last]
@@ -186,11 +204,37 @@ func (c *certifier) isRepeatable(node any) bool {
 	return false
 }
 
+// writtenBy returns what the values of an action must satisfy.
+func (c *certifier) writtenBy(a *action, d demand) []wanted {
+	var all []wanted
+	for _, s := range d.scopings {
+		all = append(all, func(n *pgparse.Node) *pgparse.Node {
+			if len(s.Any) > 0 {
+				return c.eitherWritten(n, a, s.Any)
+			}
+			return c.valuePredicate(n, s, a.values[s.Column])
+		})
+	}
+	for _, f := range d.references {
+		visible := func(alias string) []wanted { return c.visible(f.Target, alias, toRefer) }
+		if len(visible("")) == 0 {
+			continue
+		}
+		value := a.values[f.Column]
+		all = append(all, func(n *pgparse.Node) *pgparse.Node {
+			return eitherNull(n, func(n *pgparse.Node) *pgparse.Node {
+				return c.refersByValue(n, f.Target, f.Key, value, visible)
+			}, value, true)
+		})
+	}
+	return all
+}
+
 // isActionCheck reports whether a condition is the check that each value lies in
 // its scoping: CASE WHEN … AND … THEN true ELSE (SELECT 'scoped-pgx:…')::bool END.
-func (c *certifier) isActionCheck(n *pgparse.Node, a *action, scopings []policy.Scoping) bool {
+func (c *certifier) isActionCheck(n *pgparse.Node, t *policy.Table, all []wanted) bool {
 	message := emptySelect()
-	message.TargetList = []*pgparse.Node{resTarget(literal(fmt.Sprintf("scoped-pgx:%s.%s:(new)", a.table.Schema, a.table.Name)))}
+	message.TargetList = []*pgparse.Node{resTarget(literal(fmt.Sprintf("scoped-pgx:%s.%s:(new)", t.Schema, t.Name)))}
 	failure := cast(&pgparse.Node{Node: &pgparse.Node_SubLink{SubLink: &pgparse.SubLink{
 		SubLinkType: pgparse.SubLinkType_EXPR_SUBLINK, Subselect: selectNode(message),
 	}}}, "bool", false)
@@ -198,26 +242,13 @@ func (c *certifier) isActionCheck(n *pgparse.Node, a *action, scopings []policy.
 	if condition == nil || !pgparse.Equal(yes, boolean(true)) {
 		return false
 	}
-	all := conjuncts(condition)
-	if len(all) != len(scopings) {
-		return false
-	}
-	for i, s := range scopings {
-		if len(s.Any) > 0 {
-			if !c.isEitherWritten(all[i], a, s.Any) {
-				return false
-			}
-		} else if want := c.valuePredicate(all[i], s, a.values[s.Column]); want == nil || !pgparse.Equal(all[i], want) {
-			return false
-		}
-	}
-	return true
+	return c.isConjunction(conjuncts(condition), all)
 }
 
-// isEitherWritten reports whether a condition is that one of the columns leads to
+// eitherWritten builds the tree of the predicate that one of the columns leads to
 // the scope, by the value that it is given or, in an UPDATE, by the one that it
 // keeps. A column that an INSERT does not name must not be looked at.
-func (c *certifier) isEitherWritten(condition *pgparse.Node, a *action, ways []policy.Scoping) bool {
+func (c *certifier) eitherWritten(condition *pgparse.Node, a *action, ways []policy.Scoping) *pgparse.Node {
 	var asked []policy.Scoping
 	for _, s := range ways {
 		if a.values[s.Column] != nil || a.update {
@@ -226,56 +257,60 @@ func (c *certifier) isEitherWritten(condition *pgparse.Node, a *action, ways []p
 	}
 	args := []*pgparse.Node{condition}
 	if len(asked) > 1 {
-		or := condition.GetBoolExpr()
-		if or == nil || or.Boolop != pgparse.BoolExprType_OR_EXPR {
-			return false
-		}
-		args = or.Args
+		args = condition.GetBoolExpr().GetArgs()
 	}
-	if len(args) != len(asked) || len(asked) == 0 {
-		return false
+	if len(args) != len(asked) {
+		return nil
 	}
+	trees := make([]*pgparse.Node, len(asked))
 	for i, s := range asked {
-		var want *pgparse.Node
 		if value := a.values[s.Column]; value != nil {
-			want = c.valuePredicate(args[i], s, value)
+			trees[i] = c.valuePredicate(args[i], s, value)
 		} else {
-			want = c.predicate(args[i], s, a.ref)
+			trees[i] = c.predicate(args[i], s, a.ref, toCheck)
 		}
-		if want == nil || !pgparse.Equal(args[i], want) {
-			return false
+		if trees[i] == nil {
+			return nil
 		}
 	}
-	return true
+	switch len(trees) {
+	case 0:
+		return nil
+	case 1:
+		return trees[0]
+	}
+	return or(trees...)
 }
 
 // valuePredicate builds the tree of the predicate that a value must satisfy. The
 // alias of a path is taken from the condition it is to be compared with.
 func (c *certifier) valuePredicate(condition *pgparse.Node, s policy.Scoping, value *pgparse.Node) *pgparse.Node {
-	if s.Path == nil {
-		kind := pgparse.A_Expr_Kind_AEXPR_OP
-		if c.shape.Presence(s.Dimension) == Many {
-			kind = pgparse.A_Expr_Kind_AEXPR_OP_ANY
+	return c.orNull(condition, s, value, toCheck, func(condition *pgparse.Node) *pgparse.Node {
+		if s.Path != nil {
+			return c.refersByValue(condition, s.Path.Target, s.Path.Key, value, c.pathVisible(s.Path, toCheck))
 		}
-		return operator(kind, "=", cast(value, string(s.Dimension.Type), false), c.value(s.Dimension))
-	}
+		return c.inScope(s.Dimension, cast(value, string(s.Dimension.Type), false), toCheck)
+	})
+}
+
+// refersByValue builds the tree of the predicate that a value refers to a
+// visible row.
+func (c *certifier) refersByValue(condition *pgparse.Node, target *policy.Table, key string, value *pgparse.Node, visible func(alias string) []wanted) *pgparse.Node {
 	from := condition.GetSubLink().GetSubselect().GetSelectStmt()
 	if from == nil || len(from.FromClause) != 1 {
 		return nil
 	}
 	alias := from.FromClause[0].GetRangeVar().GetAlias()
-	if !c.isFresh(alias) {
+	if !c.isFresh(alias) || !c.isConjunction(conjuncts(from.WhereClause), visible(alias.Aliasname)) {
 		return nil
 	}
-	key := column(alias.Aliasname, s.Path.Key)
+	keyColumn := column(alias.Aliasname, key)
 	sub := emptySelect()
-	sub.TargetList = []*pgparse.Node{resTarget(key)}
-	sub.FromClause = []*pgparse.Node{rangeVar(s.Path.Target, alias.Aliasname)}
-	if sub.WhereClause = c.predicate(from.WhereClause, *s.Path.Via, alias.Aliasname); sub.WhereClause == nil {
-		return nil
-	}
+	sub.TargetList = []*pgparse.Node{resTarget(keyColumn)}
+	sub.FromClause = []*pgparse.Node{rangeVar(target, alias.Aliasname)}
+	sub.WhereClause = from.WhereClause
 	if value.GetAConst() == nil && value.GetParamRef() == nil { // it has a type of its own
-		sub.TargetList = append(sub.TargetList, resTarget(cast(key, "text", false)))
+		sub.TargetList = append(sub.TargetList, resTarget(cast(keyColumn, "text", false)))
 		value = &pgparse.Node{Node: &pgparse.Node_RowExpr{RowExpr: &pgparse.RowExpr{
 			Args: []*pgparse.Node{value, cast(value, "text", false)}, RowFormat: pgparse.CoercionForm_COERCE_IMPLICIT_CAST,
 		}}}

@@ -115,10 +115,31 @@ func and(conditions ...*pgparse.Node) *pgparse.Node {
 	}}}
 }
 
+func or(conditions ...*pgparse.Node) *pgparse.Node {
+	return &pgparse.Node{Node: &pgparse.Node_BoolExpr{BoolExpr: &pgparse.BoolExpr{
+		Boolop: pgparse.BoolExprType_OR_EXPR, Args: conditions,
+	}}}
+}
+
+func isNullTest(value *pgparse.Node) *pgparse.Node {
+	return &pgparse.Node{Node: &pgparse.Node_NullTest{NullTest: &pgparse.NullTest{
+		Arg: value, Nulltesttype: pgparse.NullTestType_IS_NULL,
+	}}}
+}
+
 // failing builds the expression that fails for a row of t, called ref, with a
 // message that names the table.
 func failing(t *policy.Table, ref, typeName string) *pgparse.Node {
 	message := literal(fmt.Sprintf("scoped-pgx:%s.%s:", t.Schema, t.Name))
 	row := cast(column(ref, "ctid"), "text", false)
+	if t.View {
+		way := t.Scopings[0]
+		if len(way.Any) > 0 {
+			way = way.Any[0]
+		}
+		row = &pgparse.Node{Node: &pgparse.Node_CoalesceExpr{CoalesceExpr: &pgparse.CoalesceExpr{
+			Args: []*pgparse.Node{cast(column(ref, way.Column), "text", false), literal("")},
+		}}}
+	}
 	return cast(operator(pgparse.A_Expr_Kind_AEXPR_OP, "||", message, row), typeName, false)
 }

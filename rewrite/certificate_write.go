@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"slices"
+
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
 )
@@ -35,7 +37,7 @@ func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
 	tables := c.fromList(n.UsingClause, scope)
 	if t != nil {
 		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
-		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.UsingClause, c.checked(t, n.Relation, nil, pgparse.Returning(n))))
+		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.UsingClause, c.checked(t, n.Relation, demand{}, pgparse.Returning(n))))
 	}
 	c.walkNode(n.WhereClause, scope)
 	c.walkList(pgparse.Returning(n), scope)
@@ -44,37 +46,48 @@ func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
 // guardedTarget takes the guard of an UPDATE's or DELETE's target out of
 // guard AND (condition) and returns the user's condition, without its gates.
 func (c *certifier) guardedTarget(t *policy.Table, rv *pgparse.RangeVar, where *pgparse.Node, tables []*guardedRef) *pgparse.Node {
-	needed := c.needed(t)
-	if !c.rewritten || t.Access != policy.Scoped || len(needed) == 0 {
+	guard := c.visible(t, refName(rv), toChange)
+	if !c.rewritten || len(guard) == 0 {
 		return c.ungated(where, tables)
 	}
-	all := conjuncts(where)
-	if where == nil || len(all) < len(needed) || len(all) > len(needed)+1 ||
-		!c.isConjunction(all[:len(needed)], needed, refName(rv)) {
+	all, n := conjuncts(where), len(guard)
+	if where == nil || len(all) < n || len(all) > n+1 || c.lacksScope(t) || !c.isConjunction(all[:n], guard) {
 		c.fail("the condition on table %s does not begin with its guard", t.Name)
 		return where
 	}
-	if len(all) == len(needed) {
+	if len(all) == n {
 		return nil
 	}
-	return c.ungated(all[len(needed)], append(tables, &guardedRef{table: t, name: refName(rv)}))
+	return c.ungated(all[n], append(tables, &guardedRef{table: t, name: refName(rv), target: true}))
 }
 
-// assigned returns the scopings of t, restricted under the shape, that use a
-// column which is in a SET list.
-func (c *certifier) assigned(t *policy.Table, set []*pgparse.Node) []policy.Scoping {
+// assigned returns the scopings of t, restricted under the shape, the references
+// and the condition that use a column which is in a SET list.
+func (c *certifier) assigned(t *policy.Table, set []*pgparse.Node) demand {
 	columns := make(map[string]bool, len(set))
 	for _, n := range set {
 		columns[n.GetResTarget().GetName()] = true
 	}
-	var found []policy.Scoping
+	var found demand
+	for _, f := range t.References {
+		if columns[f.Column] {
+			found.references = append(found.references, f)
+		}
+	}
+	if condition := conditionOf(t, toCheck); condition != nil {
+		for _, column := range condition.Columns {
+			if columns[column] {
+				found.condition = condition
+			}
+		}
+	}
 	for _, s := range c.needed(t) {
 		used := len(s.Any) == 0 && columns[s.Column]
 		for _, alternative := range s.Any {
 			used = used || columns[alternative.Column]
 		}
 		if used {
-			found = append(found, s)
+			found.scopings = append(found.scopings, s)
 		}
 	}
 	return found
@@ -84,6 +97,12 @@ func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
 	t := c.written(n.Relation)
 	if t != nil {
 		isListed := len(n.Cols) > 0
+		check := demand{condition: conditionOf(t, toCheck)}
+		for _, f := range t.References {
+			if !isListed && n.SelectStmt != nil || isAmong(n.Cols, f.Column) {
+				check.references = append(check.references, f)
+			}
+		}
 		filled := c.unfill(n, t)
 		switch {
 		case !isListed:
@@ -91,16 +110,21 @@ func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
 		case len(n.Cols) == 0 && n.SelectStmt != nil:
 			c.fail("an INSERT into table %s lists no columns for its values", t.Name)
 		}
-		var check []policy.Scoping
 		for _, s := range c.needed(t) {
 			if !filled[s.Dimension] {
-				check = append(check, s)
+				check.scopings = append(check.scopings, s)
 			}
 		}
 		if update := n.OnConflictClause; update != nil && update.Action == pgparse.OnConflictAction_ONCONFLICT_UPDATE {
-			for _, s := range c.assigned(t, update.TargetList) {
+			assigned := c.assigned(t, update.TargetList)
+			for _, s := range assigned.scopings {
 				if filled[s.Dimension] {
-					check = append(check, s)
+					check.scopings = append(check.scopings, s)
+				}
+			}
+			for _, f := range assigned.references {
+				if !slices.Contains(check.references, f) {
+					check.references = append(check.references, f)
 				}
 			}
 			update.WhereClause = c.guardedConflict(t, n.Relation, update.WhereClause)
@@ -128,11 +152,11 @@ func (c *certifier) unfill(n *pgparse.InsertStmt, t *policy.Table) map[*policy.D
 		last := n.Cols[len(n.Cols)-1].GetResTarget()
 		var dimension *policy.Dimension
 		for _, s := range c.needed(t) {
-			if s.Path == nil && len(s.Any) == 0 && s.Column == last.GetName() && c.shape.Presence(s.Dimension) == One {
+			if s.Path == nil && len(s.Any) == 0 && s.Column == last.GetName() && presenceOf(c.shape, s.Dimension, toCheck) == One {
 				dimension = s.Dimension
 			}
 		}
-		if dimension == nil || len(last.Indirection) > 0 || !endsWith(n.SelectStmt.GetSelectStmt(), c.value(dimension)) {
+		if dimension == nil || len(last.Indirection) > 0 || !endsWith(n.SelectStmt.GetSelectStmt(), c.value(dimension, toCheck)) {
 			break
 		}
 		n.Cols = n.Cols[:len(n.Cols)-1]
@@ -186,8 +210,8 @@ func dropLast(s *pgparse.SelectStmt) {
 // WHERE CASE WHEN guard THEN condition ELSE failure END. No condition is the
 // same as true, which is how the original is written here.
 func (c *certifier) guardedConflict(t *policy.Table, rv *pgparse.RangeVar, where *pgparse.Node) *pgparse.Node {
-	needed := c.needed(t)
-	if t.Access != policy.Scoped || len(needed) == 0 {
+	guard := c.visible(t, refName(rv), toCheck)
+	if len(guard) == 0 {
 		return where
 	}
 	if !c.rewritten {
@@ -196,8 +220,8 @@ func (c *certifier) guardedConflict(t *policy.Table, rv *pgparse.RangeVar, where
 		}
 		return where
 	}
-	guard, condition := c.caseOf(where, failing(t, refName(rv), "bool"))
-	if guard == nil || !c.isConjunction(conjuncts(guard), needed, refName(rv)) {
+	found, condition := c.caseOf(where, failing(t, refName(rv), "bool"))
+	if found == nil || !c.isConjunction(conjuncts(found), guard) {
 		c.fail("ON CONFLICT DO UPDATE on table %s lacks its guard", t.Name)
 		return where
 	}
@@ -214,21 +238,27 @@ func (c *certifier) caseOf(n *pgparse.Node, otherwise *pgparse.Node) (guard, res
 	return when.GetExpr(), when.GetResult()
 }
 
-// checked takes the check of the scopings out of a RETURNING list. It is the last
+// checked takes the check of a demand out of a RETURNING list. It is the last
 // item, or, in a WITH query that returns rows, it goes around one of them.
-func (c *certifier) checked(t *policy.Table, rv *pgparse.RangeVar, scopings []policy.Scoping, list []*pgparse.Node) []*pgparse.Node {
+func (c *certifier) checked(t *policy.Table, rv *pgparse.RangeVar, d demand, list []*pgparse.Node) []*pgparse.Node {
 	if c.nested {
 		defer func() { forgetLabels(list) }()
 	}
-	if !c.rewritten || len(scopings) == 0 {
+	ref := refName(rv)
+	all := c.all(d.scopings, d.condition, ref, toCheck)
+	for _, f := range d.references {
+		if want := c.reference(f, ref); want != nil {
+			all = append(all, want)
+		}
+	}
+	if !c.rewritten || len(all) == 0 {
 		return list
 	}
-	ref := refName(rv)
 	if len(list) > 0 {
 		last := list[len(list)-1].GetResTarget()
 		guard, result := c.caseOf(last.GetVal(), failing(t, ref, "integer"))
 		if guard != nil && last.Name == "" && isNull(result) && (!c.nested || len(list) == 1) &&
-			c.isConjunction(conjuncts(guard), scopings, ref) {
+			c.isConjunction(conjuncts(guard), all) {
 			return list[:len(list)-1]
 		}
 	}
@@ -239,7 +269,7 @@ func (c *certifier) checked(t *policy.Table, rv *pgparse.RangeVar, scopings []po
 		}
 		condition, value := c.caseOf(target.Val, nil)
 		guard, yes := c.caseOf(condition, failing(t, ref, "bool"))
-		if guard != nil && pgparse.Equal(yes, boolean(true)) && c.isConjunction(conjuncts(guard), scopings, ref) {
+		if guard != nil && pgparse.Equal(yes, boolean(true)) && c.isConjunction(conjuncts(guard), all) {
 			target.Val = value
 			return list
 		}
@@ -260,4 +290,9 @@ func forgetLabels(list []*pgparse.Node) {
 			target.Name = ""
 		}
 	}
+}
+
+// isAmong reports whether a column list names a column.
+func isAmong(list []*pgparse.Node, column string) bool {
+	return slices.ContainsFunc(list, func(n *pgparse.Node) bool { return n.GetResTarget().GetName() == column })
 }

@@ -29,32 +29,38 @@ func (r *rewriter) insert(n *pgparse.InsertStmt, visible *ctes, top bool) {
 	if c := n.OnConflictClause; c != nil {
 		r.onConflict(c, t, guard, visible)
 		if c.Action == pgparse.OnConflictAction_ONCONFLICT_UPDATE {
-			checked = union(t.Table, checked, r.assigned(t.Table, c.TargetList))
+			checked = union(t.Table, checked, assigned(t.Table, c.TargetList))
 		}
 	}
 	r.returned(t, checked, n.Relation, nil, pgparse.Returning(n), visible, top)
 }
 
 // divide tells the scopings of an INSERT's table whose column is to be filled
-// from those that have to be checked: the column is named, or all columns are,
-// or the value is not the dimension's but a reference, or it may be in either of
-// several columns, of which none is the one to fill.
-func (r *rewriter) divide(n *pgparse.InsertStmt, t *relation) (filled, checked []policy.Scoping) {
+// from what has to be checked: the column is named, or all columns are, or the
+// value is not the dimension's but a reference, or it may be in either of several
+// columns, of which none is the one to fill; or it is no scoping.
+func (r *rewriter) divide(n *pgparse.InsertStmt, t *relation) (filled []policy.Scoping, checked demand) {
 	if t.Access != policy.Scoped {
-		return nil, nil
+		return nil, checked
+	}
+	checked.condition = conditionOf(t.Table, toCheck) // defaults may decide on it
+	for _, f := range t.References {
+		if len(n.Cols) == 0 && n.SelectStmt != nil || names(n.Cols, f.Column) {
+			checked.references = append(checked.references, f)
+		}
 	}
 	leading := r.leading(n, t.Table)
 	for _, s := range t.Scopings {
 		isAbsent := !names(n.Cols, s.Column)
 		if len(n.Cols) == 0 && n.SelectStmt != nil {
 			// Where nothing can be filled, a default may still satisfy the check.
-			isAbsent = r.shape.Presence(s.Dimension) == One && r.leavesOut(leading, t.Table, s.Column)
+			isAbsent = presenceOf(r.shape, s.Dimension, toCheck) == One && r.leavesOut(leading, t.Table, s.Column)
 		}
 		if s.Path != nil || s.Any != nil || !isAbsent {
-			checked = append(checked, s)
+			checked.scopings = append(checked.scopings, s)
 			continue
 		}
-		if r.shape.Presence(s.Dimension) != One {
+		if presenceOf(r.shape, s.Dimension, toCheck) != One {
 			r.refuse(Error{
 				Code:      CodeFill,
 				Message:   fmt.Sprintf("the INSERT names no %s, and the scope has no single value of dimension %q to fill it with: table %s", s.Column, s.Dimension.Name, t.Name),
@@ -68,18 +74,25 @@ func (r *rewriter) divide(n *pgparse.InsertStmt, t *relation) (filled, checked [
 	return filled, checked
 }
 
-// union returns the scopings of t that are in a or b, in the order of the policy.
-func union(t *policy.Table, a, b []policy.Scoping) []policy.Scoping {
+// union returns what is in the demand of an INSERT into t, a, or in b, the
+// scopings in the order of the policy.
+func union(t *policy.Table, a, b demand) demand {
 	var all []policy.Scoping
 	for _, s := range t.Scopings {
-		for _, x := range append(a[:len(a):len(a)], b...) {
+		for _, x := range append(a.scopings[:len(a.scopings):len(a.scopings)], b.scopings...) {
 			if x.Dimension == s.Dimension {
 				all = append(all, s)
 				break
 			}
 		}
 	}
-	return all
+	a.scopings = all // it has the condition already
+	for _, f := range b.references {
+		if !slices.Contains(a.references, f) {
+			a.references = append(a.references, f)
+		}
+	}
+	return a
 }
 
 // fill appends the columns to the column list, and their values to every row of
@@ -88,7 +101,7 @@ func (r *rewriter) fill(n *pgparse.InsertStmt, t *relation, filled []policy.Scop
 	var columns, values []string
 	for _, s := range filled {
 		columns = append(columns, pgparse.QuoteIdentifier(s.Column))
-		values = append(values, r.value(s.Dimension))
+		values = append(values, tester{rewriter: r, purpose: toCheck}.value(s.Dimension))
 	}
 	column, value := strings.Join(columns, ", "), strings.Join(values, ", ")
 
@@ -184,11 +197,15 @@ func (r *rewriter) fillLeaf(n *pgparse.SelectStmt, value string) {
 // the row in conflict is another scope's. Neither the user's condition nor his
 // assignments are evaluated on such a row.
 func (r *rewriter) onConflict(c *pgparse.OnConflictClause, t *relation, guard string, visible *ctes) {
-	if guard == "" || c.Action != pgparse.OnConflictAction_ONCONFLICT_UPDATE {
+	if guard != "" && c.Action == pgparse.OnConflictAction_ONCONFLICT_UPDATE {
+		guard = tester{rewriter: r, purpose: toCheck, perRow: true}.visible(t.Table, t.ref)
+	} else {
+		guard = ""
+	}
+	if guard == "" {
 		r.walk(c, visible)
 		return
 	}
-	guard = r.rowPredicates(t.Scopings, t.ref)
 	set := r.find(r.tokenAt(c.Location), pgparse.Token_DO)
 	where := r.find(set, pgparse.Token_WHERE, pgparse.Token_RETURNING)
 	if c.WhereClause == nil {

@@ -141,7 +141,7 @@ func (r *rewriter) restrictAction(w *mergeWhen, check string, visible *ctes) {
 // mergeCheck returns the check of an action, or nothing where it needs none, and
 // fills in what an INSERT does not name.
 func (r *rewriter) mergeCheck(w *mergeWhen, t *relation) string {
-	var checked []policy.Scoping
+	var checked demand
 	var values []tokenRange
 	switch w.CommandType {
 	case pgparse.CmdType_CMD_INSERT:
@@ -161,12 +161,17 @@ func (r *rewriter) mergeCheck(w *mergeWhen, t *relation) string {
 			values = r.items(r.find(w.then+1, pgparse.Token_VALUES) + 1)
 		}
 	case pgparse.CmdType_CMD_UPDATE:
-		checked = r.assigned(t.Table, w.TargetList)
+		checked = assigned(t.Table, w.TargetList)
 		values = r.assignments(w)
 	}
+	if checked.condition != nil {
+		r.refuseConstruct(int32(r.start(w.then+1)), fmt.Sprintf("a MERGE whose rows have to satisfy %s, which cannot be checked: table %s", checked.condition.Text, t.Name),
+			"use INSERT … ON CONFLICT or UPDATE, or let the policy say where: {condition: …, check: false}")
+		return ""
+	}
 	var predicates []string
-	for _, s := range checked {
-		if r.shape.Presence(s.Dimension) == All {
+	for _, s := range checked.scopings {
+		if presenceOf(r.shape, s.Dimension, toCheck) == All {
 			continue
 		}
 		predicate := r.writtenPredicate(w, s, t, values)
@@ -174,6 +179,15 @@ func (r *rewriter) mergeCheck(w *mergeWhen, t *relation) string {
 			return ""
 		}
 		predicates = append(predicates, predicate)
+	}
+	for _, f := range checked.references {
+		predicate, ok := r.writtenReference(w, f, t, values)
+		if !ok {
+			return ""
+		}
+		if predicate != "" {
+			predicates = append(predicates, predicate)
+		}
 	}
 	if len(predicates) == 0 {
 		return ""
@@ -188,15 +202,27 @@ func (r *rewriter) writtenPredicate(w *mergeWhen, s policy.Scoping, t *relation,
 	if s.Any != nil {
 		return r.eitherWritten(w, s, t, values)
 	}
-	i, value := r.written(w, s, t)
+	value, text := r.written(w, s.Column, s.Path == nil, t, values)
 	if value == nil {
 		return ""
 	}
-	if i >= len(values) || values[i].first >= values[i].behind || values[i].behind > len(r.tokens) {
-		r.refuseConstruct(t.location, "an assignment whose value cannot be found", "assign the column "+s.Column+" by itself")
-		return ""
+	return r.valuePredicate(s, value, text)
+}
+
+// writtenReference returns the predicate that the value which an action gives a
+// reference is NULL or refers to a visible row, or nothing where every row is
+// visible. It is not ok where it cannot be checked, which it has refused.
+func (r *rewriter) writtenReference(w *mergeWhen, f policy.Reference, t *relation, values []tokenRange) (predicate string, ok bool) {
+	value, text := r.written(w, f.Column, false, t, values)
+	if value == nil || !r.require(f.Target, t.location) {
+		return "", false
 	}
-	return r.valuePredicate(s, value, r.text[r.start(values[i].first):r.end(values[i].behind-1)])
+	row := r.alias()
+	visible := tester{rewriter: r, purpose: toRefer}.visible(f.Target, row)
+	if visible == "" {
+		return "", true
+	}
+	return fmt.Sprintf("((%s) IS NULL OR %s)", text, refersByValue(f.Target, f.Key, row, value, text, visible)), true
 }
 
 // eitherWritten is writtenPredicate for either of several columns. Those that an
@@ -214,7 +240,7 @@ func (r *rewriter) eitherWritten(w *mergeWhen, s policy.Scoping, t *relation, va
 			}
 			either = append(either, predicate)
 		case w.CommandType == pgparse.CmdType_CMD_UPDATE:
-			either = append(either, r.predicate(a, t.ref))
+			either = append(either, tester{rewriter: r, purpose: toCheck}.predicate(a, t.ref))
 		}
 	}
 	if len(either) == 0 {
@@ -234,7 +260,7 @@ func (r *rewriter) fillAction(w *mergeWhen, filled []policy.Scoping) {
 	var columns, values []string
 	for _, s := range filled {
 		columns = append(columns, pgparse.QuoteIdentifier(s.Column))
-		values = append(values, r.value(s.Dimension))
+		values = append(values, tester{rewriter: r, purpose: toCheck}.value(s.Dimension))
 	}
 	column, value := strings.Join(columns, ", "), strings.Join(values, ", ")
 	behind := w.then + 2 // INSERT
@@ -250,25 +276,25 @@ func (r *rewriter) fillAction(w *mergeWhen, filled []policy.Scoping) {
 	r.edits.suffix(r.end(row-1), ", "+value)
 }
 
-// written returns the place of a scoping's column in the list of an action and
-// the value that it is given, or nil, having refused, where there is none that
-// can be checked.
-func (r *rewriter) written(w *mergeWhen, s policy.Scoping, t *relation) (int, *pgparse.Node) {
+// written returns the value that an action gives a column, and its text, or nil,
+// having refused, where there is none that can be checked. The column is filled
+// where an action leaves it out if it isFilled.
+func (r *rewriter) written(w *mergeWhen, column string, isFilled bool, t *relation, values []tokenRange) (*pgparse.Node, string) {
 	i, found := 0, 0
 	for j, n := range w.TargetList {
-		if n.GetResTarget().GetName() == s.Column {
+		if n.GetResTarget().GetName() == column {
 			i, found = j, found+1
 		}
 	}
 	at := int32(r.start(w.then + 1))
 	if found == 0 {
-		message, hint := fmt.Sprintf("an INSERT of a MERGE that names no %s, whose value has to be checked: table %s", s.Column, t.Name),
-			fmt.Sprintf("name the column %s and its value", s.Column)
+		message, hint := fmt.Sprintf("an INSERT of a MERGE that names no %s, whose value has to be checked: table %s", column, t.Name),
+			fmt.Sprintf("name the column %s and its value", column)
 		if len(w.TargetList) == 0 {
-			hint = "name the columns: INSERT (" + s.Column + ", …) VALUES …"
+			hint = "name the columns: INSERT (" + column + ", …) VALUES …"
 		}
 		r.refuseConstruct(at, message, hint)
-		return i, nil
+		return nil, ""
 	}
 	target := w.TargetList[i].GetResTarget()
 	value := target.Val
@@ -289,21 +315,23 @@ func (r *rewriter) written(w *mergeWhen, s policy.Scoping, t *relation) (int, *p
 	}
 	switch {
 	case value == nil || found > 1 || len(target.Indirection) > 0:
-		r.refuseConstruct(at, fmt.Sprintf("a MERGE that gives %s a value that cannot be checked: table %s", s.Column, t.Name),
-			fmt.Sprintf("assign the column by itself: %s = value", s.Column))
-	case value.GetSetToDefault() != nil && w.CommandType == pgparse.CmdType_CMD_INSERT && s.Path == nil:
-		r.refuseConstruct(at, fmt.Sprintf("the DEFAULT of %s in a MERGE, which is not known: table %s", s.Column, t.Name),
+		r.refuseConstruct(at, fmt.Sprintf("a MERGE that gives %s a value that cannot be checked: table %s", column, t.Name),
+			fmt.Sprintf("assign the column by itself: %s = value", column))
+	case value.GetSetToDefault() != nil && w.CommandType == pgparse.CmdType_CMD_INSERT && isFilled:
+		r.refuseConstruct(at, fmt.Sprintf("the DEFAULT of %s in a MERGE, which is not known: table %s", column, t.Name),
 			"leave the column out and it is filled from the scope, or write its value")
 	case value.GetSetToDefault() != nil:
-		r.refuseConstruct(at, fmt.Sprintf("the DEFAULT of %s in a MERGE, which is not known: table %s", s.Column, t.Name),
+		r.refuseConstruct(at, fmt.Sprintf("the DEFAULT of %s in a MERGE, which is not known: table %s", column, t.Name),
 			"write its value")
 	case !r.repeatable(pgparse.Unwrap(value)):
-		r.refuseConstruct(at, fmt.Sprintf("the value of %s in a MERGE, which has to be checked, calls a function or is a subquery: table %s", s.Column, t.Name),
+		r.refuseConstruct(at, fmt.Sprintf("the value of %s in a MERGE, which has to be checked, calls a function or is a subquery: table %s", column, t.Name),
 			"compute it in the source: USING (SELECT …, value AS x FROM …) AS s …, and write s.x")
+	case i >= len(values) || values[i].first >= values[i].behind || values[i].behind > len(r.tokens):
+		r.refuseConstruct(t.location, "an assignment whose value cannot be found", "assign the column "+column+" by itself")
 	default:
-		return i, value
+		return value, r.text[r.start(values[i].first):r.end(values[i].behind-1)]
 	}
-	return i, nil
+	return nil, ""
 }
 
 // repeatable reports whether an expression has the same value each time that it
@@ -334,21 +362,35 @@ func (r *rewriter) repeatable(node any) bool {
 // double precision does above 2⁵³; so whatever comes with a type of its own is
 // also compared as text. A literal and a parameter take on the key's type.
 func (r *rewriter) valuePredicate(s policy.Scoping, value *pgparse.Node, text string) string {
-	if s.Path == nil {
-		text = fmt.Sprintf("(%s)::%s", text, s.Dimension.Type)
-		if r.shape.Presence(s.Dimension) == Many {
-			return fmt.Sprintf("%s = ANY(%s)", text, r.value(s.Dimension))
+	test := tester{rewriter: r, purpose: toCheck}
+	predicate := ""
+	switch {
+	case s.Path != nil:
+		row := r.alias()
+		visible := test.predicate(*s.Path.Via, row)
+		if c := s.Path.Target.Where; c != nil {
+			visible += " AND (" + c.For(row) + ")"
 		}
-		return text + " = " + r.value(s.Dimension)
+		predicate = refersByValue(s.Path.Target, s.Path.Key, row, value, text, visible)
+	case presenceOf(r.shape, s.Dimension, toCheck) == Many:
+		predicate = fmt.Sprintf("(%s)::%s = ANY(%s)", text, s.Dimension.Type, test.value(s.Dimension))
+	default:
+		predicate = fmt.Sprintf("(%s)::%s = %s", text, s.Dimension.Type, test.value(s.Dimension))
 	}
-	row := r.alias()
-	key := row + "." + pgparse.QuoteIdentifier(s.Path.Key)
+	if admitsNull(s, toCheck) {
+		return fmt.Sprintf("(%s OR (%s) IS NULL)", predicate, text)
+	}
+	return predicate
+}
+
+// refersByValue returns the predicate that a value refers to a row that is visible.
+func refersByValue(target *policy.Table, key, row string, value *pgparse.Node, text, visible string) string {
+	key = row + "." + pgparse.QuoteIdentifier(key)
 	left, right := "("+text+")", key
 	if value.GetAConst() == nil && value.GetParamRef() == nil {
 		left, right = fmt.Sprintf("((%s), (%s)::text)", text, text), key+", "+key+"::text"
 	}
-	return fmt.Sprintf("%s IN (SELECT %s FROM %s AS %s WHERE %s)",
-		left, right, qualified(s.Path.Target), row, r.predicate(*s.Path.Via, row))
+	return fmt.Sprintf("%s IN (SELECT %s FROM %s AS %s WHERE %s)", left, right, qualified(target), row, visible)
 }
 
 // A tokenRange is the tokens of one item of a list.

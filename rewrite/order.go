@@ -21,23 +21,31 @@ type strength uint8
 const (
 	unguarded strength = iota
 	strong             // an equality on a column of the table: before all that costs more
-	weak               // a path, one of many values, or either of several: the planner may put it anywhere
+	weak               // any other: the planner may put it anywhere
+	barred             // of a target that the policy puts behind a barrier: before everything
 )
 
 func (s strength) runsAfter(d danger) bool {
-	return s != unguarded && d == cheap || s == weak && d == partial
+	return s != unguarded && d == cheap || s == weak && d == partial || s == barred
 }
 
 // strengthOf returns how early the guard of t runs under the shape.
-func (r *rewriter) strengthOf(t *policy.Table) strength {
+func (r *rewriter) strengthOf(t *policy.Table, p purpose) strength {
 	found := unguarded
-	if t == nil || t.Access != policy.Scoped {
+	switch {
+	case t == nil || t.Access != policy.Scoped:
 		return found
+	case t.Barrier && p == toRead: // its references are fenced
+		return found
+	case t.Barrier:
+		return barred
+	case t.Where != nil:
+		return weak
 	}
 	for _, s := range t.Scopings {
-		switch presence := r.shape.Presence(s.Dimension); {
+		switch presence := presenceOf(r.shape, s.Dimension, p); {
 		case presence == All:
-		case presence == One && s.Path == nil && s.Any == nil:
+		case presence == One && s.Path == nil && s.Any == nil && !admitsNull(s, p):
 			found = max(found, strong)
 		default:
 			found = weak
@@ -50,7 +58,7 @@ func (r *rewriter) strengthOf(t *policy.Table) strength {
 func (r *rewriter) weakest(node any, visible *ctes) strength {
 	found := unguarded
 	if rv, ok := node.(*pgparse.RangeVar); ok && !visible.hides(rv) {
-		found = r.strengthOf(lookup(r.policy, rv))
+		found = r.strengthOf(lookup(r.policy, rv), toRead)
 	}
 	pgparse.Children(node, func(child any) {
 		if _, ok := child.(*pgparse.LockingClause); !ok {
@@ -130,7 +138,11 @@ func (r *rewriter) protect(from []*pgparse.Node, where, having *pgparse.Node, ta
 		var guards []string
 		for _, s := range c.gates {
 			if !o.fenced[s] {
-				guards = append(guards, r.predicates(s.table.Scopings, s.ref))
+				p := toRead
+				if s.target {
+					p = toChange
+				}
+				guards = append(guards, tester{rewriter: r, purpose: p}.visible(s.table, s.ref))
 			}
 		}
 		if len(guards) > 0 {
@@ -234,15 +246,15 @@ func (o *ordering) table(rv *pgparse.RangeVar) []*rowSource {
 		return nil
 	}
 	table := lookup(o.policy, rv)
-	if o.strengthOf(table) == unguarded {
+	if o.strengthOf(table, toRead) == unguarded {
 		return nil
 	}
-	return []*rowSource{o.tableSource(rv, table)}
+	return []*rowSource{o.tableSource(rv, table, toRead)}
 }
 
-func (r *rewriter) tableSource(rv *pgparse.RangeVar, table *policy.Table) *rowSource {
+func (r *rewriter) tableSource(rv *pgparse.RangeVar, table *policy.Table, p purpose) *rowSource {
 	name := refName(rv)
-	return &rowSource{names: []string{name}, ref: pgparse.QuoteIdentifier(name), strength: r.strengthOf(table), rv: rv, table: table,
+	return &rowSource{names: []string{name}, ref: pgparse.QuoteIdentifier(name), strength: r.strengthOf(table, p), rv: rv, table: table,
 		renamed: len(rv.Alias.GetColnames()) > 0}
 }
 

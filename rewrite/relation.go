@@ -161,7 +161,7 @@ func (r *rewriter) read(rv *pgparse.RangeVar, sample *pgparse.RangeTableSample, 
 	}
 	guard := ""
 	if t.Access == policy.Scoped {
-		guard = r.guard(t.Table, t.ref, rv.Location)
+		guard = r.guard(t.Table, t.ref, toRead, rv.Location)
 	}
 	r.record(t, "read", guard)
 	if guard == "" {
@@ -169,7 +169,7 @@ func (r *rewriter) read(rv *pgparse.RangeVar, sample *pgparse.RangeTableSample, 
 		return
 	}
 	fence := ""
-	if r.fencedTables[rv] {
+	if r.fencedTables[rv] || t.Barrier {
 		fence = " OFFSET 0"
 	}
 	if t.columns > 0 {

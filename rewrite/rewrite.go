@@ -12,13 +12,14 @@ import (
 type Presence uint8
 
 const (
-	Absent Presence = iota // no value: tables scoped on it are refused
-	One                    // exactly one value
-	Many                   // several values
-	All                    // explicitly unrestricted
+	Absent   Presence = iota // no value: tables scoped on it are refused
+	One                      // exactly one value
+	Many                     // several values
+	All                      // explicitly unrestricted
+	WriteOne                 // several values are read, and one of them is written
 )
 
-// A Shape says which dimensions are active and how, without their values: two
+// A Shape says which dimensions are active and how, without their values: three
 // bits a dimension. The zero Shape is no scope at all. Shapes are compared with
 // == and serve as part of a cache key. Disabled scopes have no shape: their
 // statements are sent as they are.
@@ -26,13 +27,16 @@ type Shape uint64
 
 // With returns the shape in which dimension d has presence p.
 func (s Shape) With(d *policy.Dimension, p Presence) Shape {
-	shift := 2 * uint(d.Index)
-	return s&^(3<<shift) | Shape(p)<<shift
+	shift := 3 * uint(d.Index)
+	return s&^(7<<shift) | Shape(p)<<shift
 }
 
 // Presence returns how dimension d is active.
 func (s Shape) Presence(d *policy.Dimension) Presence {
-	return Presence(s >> (2 * uint(d.Index)) & 3)
+	if p := Presence(s >> (3 * uint(d.Index)) & 7); p <= WriteOne {
+		return p
+	}
+	return Absent // it was made by no With
 }
 
 // A Rewrite is what becomes of one statement text under one shape. It holds no
@@ -47,10 +51,8 @@ type Rewrite struct {
 	// more or less would shift the scope's values.
 	Params int
 
-	// Args names, in order, the dimension whose value is bound to $Params+1,
-	// $Params+2, …: the value itself where the dimension is present with One,
-	// the array of its values where it is present with Many.
-	Args []*policy.Dimension
+	// Args says, in order, what is bound to $Params+1, $Params+2, ….
+	Args []Arg
 
 	// Check is set where the last column of the result is a check that the user
 	// did not ask for and must not see.
@@ -80,6 +82,14 @@ type Rewrite struct {
 	text       string
 	slots      []slot
 	guardSlots [][]slot
+}
+
+// An Arg is a dimension of which something is bound to a parameter: the value
+// where it is present with One, the array of the values where it is present with
+// Many or WriteOne.
+type Arg struct {
+	*policy.Dimension
+	Write bool // of WriteOne: the value that is written
 }
 
 // A TableRef is one reference to a table in a statement, and what was done with it.

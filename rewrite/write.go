@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
@@ -16,7 +17,7 @@ func (r *rewriter) target(rv *pgparse.RangeVar, access string) (t *relation, gua
 		return nil, ""
 	}
 	if t.Access == policy.Scoped {
-		guard = r.guard(t.Table, t.ref, rv.Location)
+		guard = r.guard(t.Table, t.ref, toChange, rv.Location)
 	}
 	r.record(t, access, guard)
 	return t, guard
@@ -38,7 +39,7 @@ func (r *rewriter) update(n *pgparse.UpdateStmt, visible *ctes, top bool) {
 	r.walkAll(n.FromClause, visible)
 	r.walkOne(n.WhereClause, visible)
 	endWhere()
-	r.returned(t, r.assigned(t.Table, n.TargetList), n.Relation, n.FromClause, pgparse.Returning(n), visible, top)
+	r.returned(t, assigned(t.Table, n.TargetList), n.Relation, n.FromClause, pgparse.Returning(n), visible, top)
 }
 
 // delete rewrites a DELETE.
@@ -55,7 +56,7 @@ func (r *rewriter) delete(n *pgparse.DeleteStmt, visible *ctes, top bool) {
 	r.walkAll(n.UsingClause, visible)
 	r.walkOne(n.WhereClause, visible)
 	endWhere()
-	r.returned(t, nil, n.Relation, n.UsingClause, pgparse.Returning(n), visible, top)
+	r.returned(t, demand{}, n.Relation, n.UsingClause, pgparse.Returning(n), visible, top)
 }
 
 func (r *rewriter) walkOne(n *pgparse.Node, visible *ctes) {
@@ -94,20 +95,29 @@ func (r *rewriter) restrict(t *relation, guard string, condition *pgparse.Node) 
 
 // targetSource is the target of an UPDATE or DELETE as a source of rows.
 func (r *rewriter) targetSource(rv *pgparse.RangeVar, t *relation) *rowSource {
-	s := r.tableSource(rv, t.Table)
+	s := r.tableSource(rv, t.Table, toChange)
 	s.target = true
 	return s
 }
 
-// assigned returns the scopings whose column, or one of them, a SET list assigns.
-func (r *rewriter) assigned(t *policy.Table, set []*pgparse.Node) []policy.Scoping {
-	var found []policy.Scoping
+// assigned returns what the rows have to satisfy for which a SET list assigns a
+// column that decides on it.
+func assigned(t *policy.Table, set []*pgparse.Node) demand {
+	var d demand
 	for _, s := range t.Scopings {
 		if assigns(set, s) {
-			found = append(found, s)
+			d.scopings = append(d.scopings, s)
 		}
 	}
-	return found
+	for _, f := range t.References {
+		if names(set, f.Column) {
+			d.references = append(d.references, f)
+		}
+	}
+	if c := conditionOf(t, toCheck); c != nil && slices.ContainsFunc(c.Columns, func(column string) bool { return names(set, column) }) {
+		d.condition = c
+	}
+	return d
 }
 
 func assigns(set []*pgparse.Node, s policy.Scoping) bool {
@@ -130,7 +140,7 @@ func names(list []*pgparse.Node, column string) bool {
 }
 
 // returned rewrites a RETURNING list, and makes the statement fail when a row
-// that it wrote does not satisfy the predicates of the scopings. The check is
+// that it wrote does not satisfy the demand. The check is
 // computed for each row as it is returned, with the values that triggers and
 // defaults gave it:
 //
@@ -140,9 +150,12 @@ func names(list []*pgparse.Node, column string) bool {
 // the planner would compute it beforehand. The driver removes the last column.
 // In a WITH query nobody would remove it, so there it goes around a column that
 // the user returns.
-func (r *rewriter) returned(t *relation, scopings []policy.Scoping, rv *pgparse.RangeVar, from, returning []*pgparse.Node, visible *ctes, top bool) {
+func (r *rewriter) returned(t *relation, d demand, rv *pgparse.RangeVar, from, returning []*pgparse.Node, visible *ctes, top bool) {
 	r.returning = r.returning || top && len(returning) > 0
-	predicate := r.rowPredicates(scopings, t.ref)
+	for _, f := range d.references {
+		r.require(f.Target, rv.Location)
+	}
+	predicate := tester{rewriter: r, purpose: toCheck, perRow: true}.written(d, t.ref)
 	if predicate == "" {
 		r.walkAll(returning, visible)
 		return
@@ -189,9 +202,22 @@ func (r *rewriter) returned(t *relation, scopings []policy.Scoping, rv *pgparse.
 }
 
 // failure is an expression of type text that no number and no boolean can be
-// read from. It names the table for the driver and depends on the row.
+// read from. It names the table for the driver and depends on the row, by its
+// ctid, or by a column where it is that of a view.
 func failure(t *relation) string {
-	return fmt.Sprintf("('scoped-pgx:%s:' || %s.ctid::text)", strings.ReplaceAll(t.Schema+"."+t.Name, "'", "''"), t.ref)
+	row := t.ref + ".ctid::text"
+	if t.View {
+		row = fmt.Sprintf("coalesce(%s.%s::text, '')", t.ref, pgparse.QuoteIdentifier(viewColumn(t.Table)))
+	}
+	return fmt.Sprintf("('scoped-pgx:%s:' || %s)", strings.ReplaceAll(t.Schema+"."+t.Name, "'", "''"), row)
+}
+
+// viewColumn returns a column that the policy names of a view.
+func viewColumn(t *policy.Table) string {
+	if s := t.Scopings[0]; s.Any == nil {
+		return s.Column
+	}
+	return t.Scopings[0].Any[0].Column
 }
 
 // namedResult returns the first item of a RETURNING list that is one column whose

@@ -163,9 +163,9 @@ func (s *scope) rewrite(text string) (outcome, error) {
 }
 
 // literals returns the values of dimensions as a rewrite quotes them.
-func (s *scope) literals(dimensions []*policy.Dimension) []any {
-	values := make([]any, len(dimensions))
-	for i, d := range dimensions {
+func (s *scope) literals(args []rewrite.Arg) []any {
+	values := make([]any, len(args))
+	for i, d := range args {
 		values[i] = s.values[d.Index]
 		list, ok := values[i].([]any)
 		if !ok {

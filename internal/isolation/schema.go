@@ -46,9 +46,9 @@ func (s Scope) shape(p *policy.Policy) rewrite.Shape {
 
 // args returns the values of the dimensions in text form: the value itself, or
 // an array where there are several.
-func (s Scope) args(dimensions []*policy.Dimension) [][]byte {
-	args := make([][]byte, len(dimensions))
-	for i, d := range dimensions {
+func (s Scope) args(list []rewrite.Arg) [][]byte {
+	args := make([][]byte, len(list))
+	for i, d := range list {
 		values := s.values[d.Name]
 		if len(values) == 1 {
 			args[i] = []byte(values[0])

@@ -1,0 +1,259 @@
+package rewrite
+
+import (
+	"slices"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+// A wanted is a conjunct that is demanded. It returns the tree that a condition
+// must equal to be it, or nil. The aliases of a path and the order of
+// alternatives are taken from the condition.
+type wanted func(condition *pgparse.Node) *pgparse.Node
+
+// needed returns the scopings of t that restrict it under the shape.
+func (c *certifier) needed(t *policy.Table) []policy.Scoping {
+	var needed []policy.Scoping
+	for _, s := range t.Scopings {
+		if presenceOf(c.shape, s.Dimension, toRead) != All {
+			needed = append(needed, s)
+		}
+	}
+	return needed
+}
+
+// lacksScope reports whether a dimension that t is scoped on is not active.
+func (c *certifier) lacksScope(t *policy.Table) bool {
+	return slices.ContainsFunc(c.needed(t), func(s policy.Scoping) bool {
+		return presenceOf(c.shape, s.Dimension, toRead) == Absent
+	})
+}
+
+// visible returns what the rows of t, called ref, must satisfy to be visible; it
+// is empty where all of them are.
+func (c *certifier) visible(t *policy.Table, ref string, p purpose) []wanted {
+	if t.Access != policy.Scoped {
+		return nil
+	}
+	return c.all(c.needed(t), conditionOf(t, p), ref, p)
+}
+
+func (c *certifier) all(scopings []policy.Scoping, condition *policy.Condition, ref string, p purpose) []wanted {
+	var all []wanted
+	for _, s := range scopings {
+		all = append(all, func(n *pgparse.Node) *pgparse.Node { return c.predicate(n, s, ref, p) })
+	}
+	if condition == nil {
+		return all
+	}
+	if len(all) == 0 {
+		all = append(all, exactly(boolean(true)))
+	}
+	return append(all, exactly(c.conditionTree(condition, ref)))
+}
+
+func exactly(tree *pgparse.Node) wanted {
+	return func(*pgparse.Node) *pgparse.Node { return tree }
+}
+
+// conditionTree returns a condition of the policy with its columns qualified.
+func (c *certifier) conditionTree(condition *policy.Condition, ref string) *pgparse.Node {
+	stmts, err := pgparse.Parse("SELECT (" + condition.Text + ")")
+	if err != nil || len(stmts) != 1 || len(stmts[0].Stmt.GetSelectStmt().GetTargetList()) != 1 {
+		c.fail("the condition %q of the policy cannot be read", condition.Text)
+		return nil
+	}
+	tree := stmts[0].Stmt.GetSelectStmt().TargetList[0].GetResTarget().GetVal()
+	var qualify func(node any)
+	qualify = func(node any) {
+		if n, ok := node.(*pgparse.ColumnRef); ok {
+			n.Fields = append(stringNodes(ref), n.Fields...)
+			return
+		}
+		pgparse.Children(node, qualify)
+	}
+	qualify(pgparse.Unwrap(tree))
+	return tree
+}
+
+func conjuncts(n *pgparse.Node) []*pgparse.Node {
+	if b := n.GetBoolExpr(); b != nil && b.Boolop == pgparse.BoolExprType_AND_EXPR {
+		return b.Args
+	}
+	return []*pgparse.Node{n}
+}
+
+// isConjunction reports whether the conditions are exactly what is wanted, in
+// any order.
+func (c *certifier) isConjunction(conditions []*pgparse.Node, all []wanted) bool {
+	if len(conditions) != len(all) {
+		return false
+	}
+	used := make([]bool, len(conditions))
+next:
+	for _, want := range all {
+		for i, condition := range conditions {
+			if tree := want(condition); !used[i] && tree != nil && pgparse.Equal(condition, tree) {
+				used[i] = true
+				continue next
+			}
+		}
+		return false
+	}
+	return true
+}
+
+// demand requires guard to be what the policy requires of t, called ref.
+func (c *certifier) demand(t *policy.Table, ref string, guard *pgparse.Node) {
+	all := c.visible(t, ref, toRead)
+	switch {
+	case len(all) == 0:
+		if guard != nil {
+			c.fail("table %s has a guard that it does not need", t.Name)
+		}
+	case c.lacksScope(t):
+		if !pgparse.Equal(guard, boolean(false)) {
+			c.fail("table %s is read without a scope", t.Name)
+		}
+	case guard == nil || !c.isConjunction(conjuncts(guard), all):
+		c.fail("table %s lacks its guard", t.Name)
+	}
+}
+
+// predicate builds the tree of the predicate that a scoping requires.
+func (c *certifier) predicate(condition *pgparse.Node, s policy.Scoping, ref string, p purpose) *pgparse.Node {
+	if len(s.Any) > 0 {
+		return c.alternatives(condition, s.Any, ref, p)
+	}
+	return c.orNull(condition, s, column(ref, s.Column), p, func(condition *pgparse.Node) *pgparse.Node {
+		if s.Path != nil {
+			return c.refers(condition, s.Path.Target, s.Path.Key, column(ref, s.Column), ref, c.pathVisible(s.Path, p))
+		}
+		return c.inScope(s.Dimension, column(ref, s.Column), p)
+	})
+}
+
+// orNull builds the tree of a predicate of a value, and where the scoping admits
+// NULL, of (predicate OR value IS NULL).
+func (c *certifier) orNull(condition *pgparse.Node, s policy.Scoping, value *pgparse.Node, p purpose, predicate wanted) *pgparse.Node {
+	if !admitsNull(s, p) {
+		return predicate(condition)
+	}
+	return eitherNull(condition, predicate, value, false)
+}
+
+// eitherNull builds the tree of (predicate OR value IS NULL), the latter first
+// where it is to be.
+func eitherNull(condition *pgparse.Node, predicate wanted, value *pgparse.Node, first bool) *pgparse.Node {
+	args := condition.GetBoolExpr().GetArgs()
+	if len(args) != 2 {
+		return nil
+	}
+	i := 0
+	if first {
+		i = 1
+	}
+	tree := predicate(args[i])
+	if tree == nil {
+		return nil
+	}
+	both := []*pgparse.Node{isNullTest(value), isNullTest(value)}
+	both[i] = tree
+	return or(both...)
+}
+
+// inScope builds the tree of the comparison of a value with that of the scope.
+func (c *certifier) inScope(d *policy.Dimension, value *pgparse.Node, p purpose) *pgparse.Node {
+	switch presenceOf(c.shape, d, p) {
+	case One:
+		return operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", value, c.value(d, p))
+	case Many:
+		return operator(pgparse.A_Expr_Kind_AEXPR_OP_ANY, "=", value, c.value(d, p))
+	}
+	return nil
+}
+
+// pathVisible returns what the rows of a path's target, by their alias, must satisfy.
+func (c *certifier) pathVisible(path *policy.Path, p purpose) func(alias string) []wanted {
+	return func(alias string) []wanted { return c.all([]policy.Scoping{*path.Via}, path.Target.Where, alias, p) }
+}
+
+// refers builds the tree of the predicate that a column of the rows called ref
+// refers to a visible row: value IN (SELECT key …) or EXISTS (SELECT …).
+func (c *certifier) refers(condition *pgparse.Node, target *policy.Table, key string, value *pgparse.Node, ref string, visible func(alias string) []wanted) *pgparse.Node {
+	from := condition.GetSubLink().GetSubselect().GetSelectStmt()
+	if from == nil || len(from.FromClause) != 1 {
+		return nil
+	}
+	alias := from.FromClause[0].GetRangeVar().GetAlias()
+	if !c.isFresh(alias) || alias.Aliasname == ref {
+		return nil
+	}
+	sub := emptySelect()
+	sub.FromClause = []*pgparse.Node{rangeVar(target, alias.Aliasname)}
+	keyColumn := column(alias.Aliasname, key)
+	all := visible(alias.Aliasname)
+	isExists := condition.GetSubLink().SubLinkType == pgparse.SubLinkType_EXISTS_SUBLINK
+	if isExists {
+		all = append([]wanted{exactly(operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", keyColumn, value))}, all...)
+	}
+	if from.WhereClause == nil || !c.isConjunction(conjuncts(from.WhereClause), all) {
+		return nil
+	}
+	sub.WhereClause = from.WhereClause
+	if isExists {
+		return exists(sub)
+	}
+	sub.TargetList = []*pgparse.Node{resTarget(keyColumn)}
+	return in(value, sub)
+}
+
+// reference returns what a reference of the rows called ref must satisfy, or nil
+// where every row may be referred to.
+func (c *certifier) reference(f policy.Reference, ref string) wanted {
+	visible := func(alias string) []wanted { return c.visible(f.Target, alias, toRefer) }
+	if len(visible("")) == 0 {
+		return nil
+	}
+	value := column(ref, f.Column)
+	return func(condition *pgparse.Node) *pgparse.Node {
+		return eitherNull(condition, func(condition *pgparse.Node) *pgparse.Node {
+			return c.refers(condition, f.Target, f.Key, value, ref, visible)
+		}, value, true)
+	}
+}
+
+// alternatives builds the tree of a OR b OR c from a scoping of either of several.
+// Each of them must be there once, and nothing else.
+func (c *certifier) alternatives(condition *pgparse.Node, all []policy.Scoping, ref string, p purpose) *pgparse.Node {
+	args := condition.GetBoolExpr().GetArgs()
+	if len(args) != len(all) {
+		return nil
+	}
+	left := append([]policy.Scoping{}, all...)
+	var ways []*pgparse.Node
+next:
+	for _, arg := range args {
+		for i, s := range left {
+			if want := c.predicate(arg, s, ref, p); want != nil && pgparse.Equal(arg, want) {
+				ways = append(ways, want)
+				left = append(left[:i], left[i+1:]...)
+				continue next
+			}
+		}
+		return nil
+	}
+	return or(ways...)
+}
+
+// value builds the tree of the parameter that holds a dimension's value, or the
+// array of its values.
+func (c *certifier) value(d *policy.Dimension, p purpose) *pgparse.Node {
+	a := Arg{Dimension: d, Write: p != toRead && c.shape.Presence(d) == WriteOne}
+	number := 0
+	if i := slices.Index(c.args, a); i >= 0 {
+		number = c.params + 1 + i
+	}
+	return cast(parameter(number), string(d.Type), presenceOf(c.shape, d, p) == Many)
+}
