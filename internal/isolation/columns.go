@@ -23,6 +23,7 @@ const (
 	plain    = ""
 	key      = "key"      // the table's own key
 	scopes   = "scope"    // holds the scope's value
+	side     = "side"     // holds the scope's value, or another column does
 	word     = "word"     // text that compares with that of other tables
 	digits   = "digits"   // text that is a number
 	divisor  = "divisor"  // an integer from 1 to 9; poison is zero
@@ -80,6 +81,10 @@ task w (id): id bigint key, project_id bigint ->project!, name text word, hours 
 shop w (id): id bigint key, region text scope, name text word, num text digits, n integer divisor
 stock w (id): id bigint key, shop_id bigint ->shop!, item text word, qty integer divisor, price numeric positive, big bigint big, num text digits
 listing w (id): id bigint key, post_id bigint ->post!, shop_id bigint ->shop!, num text digits, n integer divisor
+message w (id): id bigint key, sender_id bigint side, recipient_id bigint side, body text word, num text digits, n integer divisor, doc jsonb document
+attachment w (id): id bigint key, message_id bigint ->message!, name text word, size integer divisor, num text digits
+notice w (id): id bigint key, site_id bigint side, post_id bigint ->post, title text word, num text digits, days integer days
+post_list r: id bigint key, site_id bigint scope, title text word, num text digits, n integer divisor, due date day
 `)
 
 func parseTables(spec string) []*table {

@@ -33,6 +33,7 @@ const timeout = "3s"
 type arm struct {
 	conn  *pgconn.PgConn
 	state string // the query that summarizes every table
+	rows  string // the query that returns the hashes of the scope's rows
 	reset string
 	role  bool // statements are run under tenantRole
 }
@@ -53,7 +54,7 @@ func connect(ctx context.Context, dsn string, s Scope, settings ...string) (*arm
 		conn.Close(ctx)
 		return nil, err
 	}
-	return &arm{conn: conn, state: stateSQL(s), reset: resetSQL()}, nil
+	return &arm{conn: conn, state: stateSQL(s), rows: rowsSQL(s), reset: resetSQL()}, nil
 }
 
 func (a *arm) close() {
@@ -85,6 +86,8 @@ type outcome struct {
 	column  string // the column that must not be null
 	// What every table holds afterwards, by name: the rows of the scope, and the others.
 	visible, hidden map[string]sum
+	taken           bool                // a row of the scope has the key of one of others
+	tables          map[string][]string // the hashes of the rows of the scope, where they are asked for
 }
 
 func (o *outcome) failed() bool { return o.code != "" }
@@ -133,6 +136,7 @@ type question struct {
 	args   [][]byte
 	writes bool
 	before string // commands that are run before it, in its transaction
+	rows   bool   // of a statement that writes, note also the rows of every table
 }
 
 // run runs a statement. Where it writes, or commands come before it, it does so
@@ -149,22 +153,33 @@ func (a *arm) run(ctx context.Context, q question) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	end := "ROLLBACK"
+	var end []string
 	if q.writes && !o.failed() {
-		end = a.state + "; ROLLBACK"
 		if a.role {
-			end = "RESET ROLE; " + end // which the rollback undoes
+			end = append(end, "RESET ROLE") // which the rollback undoes
 		}
+		if q.rows {
+			end = append(end, a.rows)
+		}
+		end = append(end, a.state)
 	}
-	results, err := a.conn.Exec(ctx, end).ReadAll()
+	results, err := a.conn.Exec(ctx, strings.Join(append(end, "ROLLBACK"), "; ")).ReadAll()
 	if err != nil {
 		return nil, err
 	}
 	if q.writes && !o.failed() {
+		results = results[:len(results)-1]
 		o.visible, o.hidden = map[string]sum{}, map[string]sum{}
-		for _, row := range results[len(results)-2].Rows {
+		for _, row := range results[len(results)-1].Rows {
 			o.visible[string(row[0])] = sum{string(row[1]), string(row[2])}
 			o.hidden[string(row[0])] = sum{string(row[3]), string(row[4])}
+			o.taken = o.taken || string(row[5]) != "0"
+		}
+		if q.rows {
+			o.tables = map[string][]string{}
+			for _, row := range results[len(results)-2].Rows {
+				o.tables[string(row[0])] = strings.Fields(string(row[1]))
+			}
 		}
 	}
 	return o, nil

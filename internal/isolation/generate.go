@@ -234,6 +234,9 @@ func (g *generator) target(l levels, typ string, depth int) (string, string) {
 
 // cast makes sure of the type of what may be an untyped literal.
 func (g *generator) cast(sql, typ string) string {
+	if typ == boolean && strings.Contains(sql, " ") {
+		return "(" + sql + ")::boolean"
+	}
 	if strings.HasPrefix(sql, "'") || sql == "NULL" || typ != integer && !strings.ContainsAny(sql, ".(") {
 		return sql + "::" + typ
 	}
@@ -443,7 +446,7 @@ func (g *generator) wholeRow(s *source) string {
 func (g *generator) byKey(l levels) (query, bool) {
 	f := g.tableItem()
 	s := f.sources[0]
-	if s.base.keys[0] != "(id)" || s.columns[0].name != s.base.columns[0].name {
+	if len(s.base.keys) == 0 || s.base.keys[0] != "(id)" || s.columns[0].name != s.base.columns[0].name {
 		return query{}, false
 	}
 	inner := l.with(f.sources)

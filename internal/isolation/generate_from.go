@@ -255,7 +255,7 @@ func (g *generator) tableItem() from {
 				}
 			}
 			sql += "(" + joinNames(s.columns[:n]) + ")"
-		} else if g.chance(2) {
+		} else if len(t.keys) > 0 && g.chance(2) { // a view has none
 			sql += " TABLESAMPLE bernoulli (100)"
 		}
 	}

@@ -13,9 +13,9 @@ func (g *generator) write() string {
 		return g.writingWith()
 	case n < 55:
 		return g.insert(2).sql
-	case n < 78:
+	case n < 76:
 		return g.update(2).sql
-	case n < 94:
+	case n < 90:
 		return g.delete(2).sql
 	default:
 		return g.merge()
@@ -97,6 +97,9 @@ func (g *generator) clean(c column) string {
 	}
 	switch c.flavour {
 	case key:
+		if g.chance(4) && c.typ == bigint {
+			return fmt.Sprint(othersKeys + 1 + g.IntN(4))
+		}
 		if g.chance(25) {
 			return fmt.Sprint(1 + g.IntN(8))
 		}
@@ -135,18 +138,21 @@ func (g *generator) scopeValue(c column) string {
 		mine, others = "'00000000-0000-0000-0000-00000000000a'", "'00000000-0000-0000-0000-00000000000b'"
 	case c.typ == text:
 		mine, others = "'north'", "'south'"
-	case c.name == "user_id" || c.name == "id":
+	case c.name == "user_id" || c.name == "id" || c.name == "sender_id" || c.name == "recipient_id":
 		mine, others = "7", "8"
 	}
-	if g.chance(4) {
+	if g.chance(4) || c.flavour == side && g.chance(30) {
 		return others
+	}
+	if c.flavour == side && g.chance(15) {
+		return "NULL"
 	}
 	return mine
 }
 
 func (g *generator) valueFor(l levels, c column, depth int) string {
 	switch {
-	case c.flavour == scopes:
+	case c.flavour == scopes, c.flavour == side:
 		return g.scopeValue(c)
 	case c.parent != "" || c.flavour == key:
 		return g.clean(c)
@@ -167,8 +173,8 @@ func (g *generator) insertColumns(t *table) []column {
 	for _, c := range t.columns {
 		switch {
 		case c.flavour == fixed, c.flavour == key && t.always:
-		case c.flavour == scopes && g.chance(70):
-		case c.must && (c.flavour != key || t.name == "event" || g.chance(80)), g.chance(55) && (c.flavour != key || g.chance(40)):
+		case c.flavour == scopes && g.chance(70), c.flavour == side && g.chance(15):
+		case c.must && (c.flavour != key || t.name == "event" || g.chance(80)), (g.chance(55) || c.flavour == side) && (c.flavour != key || g.chance(40)):
 			columns = append(columns, c)
 		}
 	}
@@ -314,7 +320,7 @@ func (g *generator) assignments(l levels, t *table, depth int) string {
 		if c.flavour == fixed || c.flavour == key || t.name == "country" {
 			continue
 		}
-		if c.flavour == scopes && !g.chance(8) || c.parent != "" && !g.chance(15) {
+		if c.flavour == scopes && !g.chance(8) || c.flavour == side && !g.chance(30) || c.parent != "" && !g.chance(15) {
 			continue
 		}
 		columns = append(columns, c)
@@ -433,44 +439,69 @@ func (g *generator) delete(depth int) query {
 	return g.returning(query{sql: sql}, s, depth)
 }
 
-// merge returns a MERGE.
+// merge returns a MERGE with up to four WHEN clauses.
 func (g *generator) merge() string {
 	t, s, name := g.changed()
 	o := g.others(s)
+	sql := "MERGE INTO " + name + " USING "
+	if g.chance(30) {
+		// A source that computes its columns, or is made of rows.
+		q := g.query(nil, []string{bigint, text, integer}, 1, false)
+		o = from{sql: "(" + q.sql + ") AS ", sources: []*source{{alias: g.alias(), columns: slices.Clone(q.columns)}}}
+		for i := range q.columns {
+			o.sources[0].columns[i].name = g.name("m")
+		}
+		o.sql += o.sources[0].alias + "(" + joinNames(o.sources[0].columns) + ")"
+	}
 	l := levels{append([]*source{s}, o.sources...)}
-	sql := "MERGE INTO " + name + " USING " + parenthesized(o.sql) + " ON " + g.joinCondition([]*source{s}, o.sources)
+	on := g.joinCondition([]*source{s}, o.sources)
+	if k := s.columns[0]; k.flavour == key && g.chance(50) {
+		// By the key, so that no row is met twice.
+		if r, ok := g.reference(levels{o.sources}, ofFlavour(key)); ok && r.typ == k.typ {
+			on = s.alias + "." + k.name + " = " + r.sql
+		}
+	}
+	sql += parenthesized(o.sql) + " ON " + on
 	if g.chance(30) {
 		sql += " AND " + g.condition(l, 1)
 	}
-	if g.chance(70) {
-		sql += " WHEN MATCHED"
-		if g.chance(40) {
-			sql += " AND " + g.condition(l, 1)
-		}
-		sql += " THEN " + g.one("DELETE", "DO NOTHING", "UPDATE SET "+g.assignments(l, t, 1), "UPDATE SET "+g.assignments(l, t, 1))
-	}
-	if g.chance(60) || !strings.Contains(sql, "WHEN") {
-		sql += " WHEN NOT MATCHED"
-		source := levels{o.sources}
-		if g.chance(40) {
-			sql += " AND " + g.condition(source, 1)
-		}
-		columns := g.insertColumns(t)
-		if len(columns) == 0 {
-			return sql + " THEN INSERT DEFAULT VALUES"
-		}
-		values := make([]string, len(columns))
-		for i, c := range columns {
-			values[i] = g.valueFor(source, c, 1)
-			if c.flavour == key && c.typ == bigint {
-				if r, ok := g.reference(source, ofFlavour(key)); ok && r.typ == bigint {
-					values[i] = r.sql + " + 6000"
-				}
+	// Only the last clause of each kind may do without a condition.
+	when := func(clauses int, match string, l levels, action func() string) {
+		for i := range clauses {
+			sql += " WHEN " + match
+			if i < clauses-1 || g.chance(40) {
+				sql += " AND " + g.condition(l, 1)
 			}
+			sql += " THEN " + action()
 		}
-		sql += " THEN INSERT (" + joinNames(columns) + ") VALUES (" + strings.Join(values, ", ") + ")"
 	}
+	when(g.IntN(3), "MATCHED", l, func() string {
+		return g.one("DELETE", "DO NOTHING", "UPDATE SET "+g.assignments(l, t, 1), "UPDATE SET "+g.assignments(l, t, 1))
+	})
+	when(1+g.IntN(2), "NOT MATCHED", levels{o.sources}, func() string { return g.mergeInsert(t, o.sources) })
 	return sql
+}
+
+func (g *generator) mergeInsert(t *table, sources []*source) string {
+	columns := g.insertColumns(t)
+	if g.chance(15) {
+		return "DO NOTHING"
+	}
+	if len(columns) == 0 {
+		return "INSERT DEFAULT VALUES"
+	}
+	l := levels{sources}
+	values := make([]string, len(columns))
+	for i, c := range columns {
+		values[i] = g.valueFor(l, c, 1)
+		switch r, ok := g.reference(l, ofFlavour(key)); {
+		case c.flavour == key && c.typ == bigint && ok && r.typ == bigint:
+			values[i] = r.sql + " + 6000"
+		case c.flavour != scopes && !c.must && g.chance(5):
+			values[i] = "DEFAULT"
+		}
+	}
+	return "INSERT (" + joinNames(columns) + ") VALUES (" + strings.Join(values, ", ") + ")"
 }
 
 // parenthesized puts a join between parentheses, and leaves one item as it is.

@@ -162,6 +162,8 @@ var open = []string{
 	"DELETE FROM stock WHERE id IN (SELECT id FROM stock LIMIT 2)",
 	"UPDATE task SET n = 1 WHERE id = (SELECT id FROM task LIMIT 1) RETURNING id",
 	"SELECT p.n FROM post p JOIN comment c ON c.post_id = p.id LIMIT 5",
+	"UPDATE shop SET name = t.name, n = s.qty FROM stock s LEFT JOIN shop t ON t.id = s.shop_id WHERE s.shop_id = shop.id",
+	"INSERT INTO task (project_id, name) SELECT p.id, t.name FROM project p, task t",
 	"SELECT * FROM comment WHERE pat < (SELECT min(name) FROM task WHERE score > days) OFFSET 1",
 }
 

@@ -30,7 +30,7 @@ type Verdict string
 const (
 	Same         Verdict = "same"         // both answers agree
 	Violation    Verdict = "violation"    // the statement would leave the scope, and failed for that
-	SideChannel  Verdict = "side channel" // a foreign key told of a row of others, as is documented
+	SideChannel  Verdict = "side channel" // a key told of a row of others, as is documented
 	Undetermined Verdict = "undetermined" // PostgreSQL leaves the answer open
 	Timeout      Verdict = "timeout"      // it ran too long somewhere
 	Rejected     Verdict = "rejected"     // the server does not accept it as it is
@@ -209,6 +209,7 @@ func (o *Oracle) Ask(ctx context.Context, sql string, plan int) (Result, error) 
 		oracle:   o,
 		original: original,
 		rewrite:  r,
+		plan:     plan,
 		altered:  question{sql: r.SQL, args: append(user, o.scope.args(r.Args)...), writes: writes},
 		ordered:  order > 0 && order == len(want.fields),
 		want:     want,
@@ -236,6 +237,7 @@ type comparison struct {
 	original  question
 	altered   question // the original rewritten
 	rewrite   *rewrite.Rewrite
+	plan      int
 	ordered   bool // the statement decides the order of the rows
 	want, got *outcome
 }
@@ -304,14 +306,17 @@ func (c *comparison) judge(want, got *outcome, hidden map[string]sum) Result {
 			if want.failed() || leaves(want) {
 				return Result{Verdict: Violation}
 			}
+			if want.taken && strings.Contains(c.original.sql, "ON CONFLICT") {
+				return Result{Verdict: SideChannel, Detail: "ON CONFLICT DO UPDATE"}
+			}
 			return Result{Verdict: Different, Detail: "a violation where no row leaves the scope: " + got.message}
 		}
 		if got.code == "23503" && got.code != want.code && crossing[got.rule] {
 			return Result{Verdict: SideChannel, Detail: got.rule}
 		}
-		if got.code == "23505" && (leaves(want) || want.failed() && want.code != got.code) {
-			// A row with another scope's value met another scope's row before its
-			// check could fail.
+		if got.code == "23505" && (leaves(want) || want.taken || want.failed() && want.code != got.code) {
+			// The key is another scope's row's. A row with another scope's value
+			// meets it before its check could fail.
 			return Result{Verdict: SideChannel, Detail: got.rule}
 		}
 		if got.code == "23502" && got.code != want.code && isFilled(got.column) {
@@ -322,12 +327,11 @@ func (c *comparison) judge(want, got *outcome, hidden map[string]sum) Result {
 		if isDataError(got.code) && got.code != want.code {
 			return Result{Verdict: Order, Detail: evaluated(c.rewrite) + got.code + " " + got.message}
 		}
+	} else if strings.Contains(c.original.sql, "DO NOTHING") && (leaves(want) || want.taken) && maps.Equal(got.hidden, hidden) {
+		// A row which the tenant's own database took met another scope's row and
+		// was left out for that.
+		return Result{Verdict: SideChannel, Detail: "ON CONFLICT DO NOTHING"}
 	} else if leaves(want) {
-		if strings.Contains(c.original.sql, "DO NOTHING") && maps.Equal(got.hidden, hidden) {
-			// A row with another scope's value, which the tenant's own database
-			// took, met another scope's row and was left out for that.
-			return Result{Verdict: SideChannel, Detail: "ON CONFLICT DO NOTHING"}
-		}
 		return Result{Verdict: Different, Detail: "a row left the scope without a violation"}
 	}
 	if d := want.differs(got, c.ordered); d != "" {

@@ -3,6 +3,7 @@ package isolation
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scoped-pgx/scoped/policy"
@@ -88,13 +89,20 @@ var visibilities = []visibility{
 	{"shop", "t.region = ANY ($region)", "region", "region"},
 	{"stock", "EXISTS (SELECT FROM shop s WHERE s.id = t.shop_id AND s.region = ANY ($region))", "", ""},
 	{"listing", "EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site)) AND EXISTS (SELECT FROM shop s WHERE s.id = t.shop_id AND s.region = ANY ($region))", "", ""},
+	{"message", "t.sender_id = ANY ($user) OR t.recipient_id = ANY ($user)", "", ""},
+	{"attachment", "EXISTS (SELECT FROM message m WHERE m.id = t.message_id AND (m.sender_id = ANY ($user) OR m.recipient_id = ANY ($user)))", "", ""},
+	{"notice", "t.site_id = ANY ($site) OR EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site))", "", ""},
 }
 
 // sequences are the identity columns of the schema. They are set to the same
 // value before every statement, in every database.
 var sequences = []string{
 	"post", "comment", "reaction", "award", "category", "log_access", "note", "bookmark", "project", "task", "shop", "stock", "listing",
+	"message", "attachment", "notice",
 }
+
+// othersKeys is where the keys of others begin, of the tables of sequences.
+const othersKeys = 1000000
 
 // crossing are the foreign keys with which a row that the scope does not see may
 // refer to one that it sees: it is of two dimensions. That such a row cannot be
@@ -209,13 +217,26 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO %[1]s;
 }
 
 // stateSQL summarizes every table in two sums of hashes, that of the rows of the
-// scope and that of all others.
+// scope and that of all others, and counts the rows of the scope with the keys of others.
 func stateSQL(s Scope) string {
 	selects := make([]string, len(visibilities))
 	for i, v := range visibilities {
+		taken := "false"
+		if slices.Contains(sequences, v.table) {
+			taken = fmt.Sprintf("id >= %d", othersKeys)
+		}
 		selects[i] = fmt.Sprintf(
-			"SELECT '%s', count(*) FILTER (WHERE v), coalesce(sum(h) FILTER (WHERE v), 0), count(*) FILTER (WHERE NOT v), coalesce(sum(h) FILTER (WHERE NOT v), 0) "+
-				"FROM (SELECT hashtextextended(t::text, 0)::numeric AS h, (%s) IS TRUE AS v FROM %s t OFFSET 0) t", v.table, v.where(s), v.table)
+			"SELECT '%s', count(*) FILTER (WHERE v), coalesce(sum(h) FILTER (WHERE v), 0), count(*) FILTER (WHERE NOT v), coalesce(sum(h) FILTER (WHERE NOT v), 0), count(*) FILTER (WHERE v AND %s) "+
+				"FROM (SELECT t.*, hashtextextended(t::text, 0)::numeric AS h, (%s) IS TRUE AS v FROM %s t OFFSET 0) t", v.table, taken, v.where(s), v.table)
+	}
+	return strings.Join(selects, "\nUNION ALL ")
+}
+
+// rowsSQL returns the hash of each row of the scope, by table.
+func rowsSQL(s Scope) string {
+	selects := make([]string, len(visibilities))
+	for i, v := range visibilities {
+		selects[i] = fmt.Sprintf("SELECT '%s', coalesce(string_agg(hashtextextended(t::text, 0)::text, ' '), '') FROM %s t WHERE %s", v.table, v.table, v.where(s))
 	}
 	return strings.Join(selects, "\nUNION ALL ")
 }

@@ -13,6 +13,7 @@ const (
 	byChance   = "another run of the statement differs, this one does not"
 	anotherRun = "the answer is that of another run of the statement on the tenant's own database"
 	openAnswer = "runs of the statement differ, and the answer is the rewrite's on the tenant's own database"
+	openRows   = "runs of the statement differ, and each row of the answer is of one of them"
 	ownFailure = "the rewrite fails alike on the tenant's own database"
 )
 
@@ -25,12 +26,15 @@ const shuffles = 60
 // orders, other statistics and other plans, until one of these runs gives the
 // answer in question. Or the rewrite gives it there too, where there are no rows
 // of others, and it is a failure on a value, or two runs of the statement differ.
-// Open says that two are known to.
+// Or they differ, and each row of the answer is of one of them: so it is where
+// several rows offer a value for an UPDATE. Open says that two runs are known to
+// differ.
 func (c *comparison) explain(ctx context.Context, result Result, open bool) (Result, error) {
 	own := c.oracle.own
-	reason := ""
-	for i := 1; i < len(own)+shuffles; i++ {
+	alike, seen := "", rowSets{}
+	for i := range len(own) + shuffles {
 		a, original, altered := own[i%len(own)], c.original, c.altered
+		original.rows = true
 		if i >= len(own) {
 			a, original.before = own[i%len(layouts)], shuffle(uint64(i))
 			altered.before = original.before
@@ -48,7 +52,8 @@ func (c *comparison) explain(ctx context.Context, result Result, open bool) (Res
 			return Result{Verdict: Undetermined, Detail: anotherRun}, nil
 		}
 		open = open || c.want.differs(other, c.ordered) != ""
-		if reason == "" {
+		seen.add(other)
+		if alike == "" {
 			other, err := altered.on(ctx, a, c.rewrite)
 			if err != nil {
 				return Result{}, err
@@ -56,16 +61,65 @@ func (c *comparison) explain(ctx context.Context, result Result, open bool) (Res
 			switch {
 			case other.differs(c.got, c.ordered) != "" || other.message != c.got.message:
 			case isDataError(c.got.code):
-				reason = ownFailure
+				alike = ownFailure
 			case !c.got.failed() && slices.Equal(c.got.fields, c.want.fields):
-				reason = openAnswer
+				alike = openAnswer
 			}
 		}
-		if reason == ownFailure || reason == openAnswer && open {
-			return Result{Verdict: Undetermined, Detail: reason}, nil
+		if alike == ownFailure || alike == openAnswer && open {
+			return Result{Verdict: Undetermined, Detail: alike}, nil
 		}
 	}
+	if open && !c.got.failed() && slices.Equal(c.got.fields, c.want.fields) {
+		altered := c.altered
+		altered.rows = true
+		got, err := altered.on(ctx, c.oracle.full[c.plan], c.rewrite)
+		if err == nil && c.got.differs(got, c.ordered) == "" && seen.hold(got) {
+			result = Result{Verdict: Undetermined, Detail: openRows}
+		}
+		return result, err
+	}
 	return result, nil
+}
+
+// A rowSets holds the rows that answers had, and those that they left in the
+// tables, under the name of each; how many there were is a row too.
+type rowSets map[string]map[string]bool
+
+func (s rowSets) add(o *outcome) {
+	o.eachRow(func(table, row string) bool {
+		if s[table] == nil {
+			s[table] = map[string]bool{}
+		}
+		s[table][row] = true
+		return true
+	})
+}
+
+// hold reports whether every row is among those that were added.
+func (s rowSets) hold(o *outcome) bool {
+	return o.eachRow(func(table, row string) bool { return s[table][row] })
+}
+
+// eachRow calls f for the rows of an outcome while it returns true, and returns
+// whether it always did.
+func (o *outcome) eachRow(f func(table, row string) bool) bool {
+	for _, row := range o.rows {
+		if !f("", row) {
+			return false
+		}
+	}
+	for table, rows := range o.tables {
+		for _, row := range rows {
+			if !f(table, row) {
+				return false
+			}
+		}
+		if !f(table, fmt.Sprint(len(rows), " rows")) {
+			return false
+		}
+	}
+	return f("", fmt.Sprint(len(o.rows), " rows"))
 }
 
 // shuffle returns commands that write the tenant's rows again in another order,
