@@ -15,22 +15,17 @@ import (
 // hostile file take 500 times its size in memory.
 const maxSize = 4 << 20
 
-// The keys of the format's mappings. Those that later versions of the library
-// read are refused by name, so that no restriction is silently lost.
+// The keys of the format's mappings.
 var (
-	rootKeys = keys{
-		known: []string{"version", "dimensions", "search_path", "tables", "functions"},
-		later: []string{"allow"},
-	}
-	dimensionKeys = keys{known: []string{"type", "optional"}}
-	functionKeys  = keys{known: []string{"allow"}}
+	rootKeys      = []string{"version", "dimensions", "search_path", "tables", "functions", "allow", "errors"}
+	dimensionKeys = []string{"type", "optional"}
+	functionKeys  = []string{"allow"}
+	errorKeys     = []string{"values"}
 	// tableKeys are those beside the dimensions.
-	tableKeys = keys{known: []string{"shared", "where", "references", "view", "barrier"}}
-	whereKeys = keys{known: []string{"condition", "check"}}
-	wayKeys   = keys{known: []string{"column", "null"}}
+	tableKeys = []string{"shared", "where", "references", "view", "barrier"}
+	whereKeys = []string{"condition", "check"}
+	wayKeys   = []string{"column", "null"}
 )
-
-type keys struct{ known, later []string }
 
 // types maps what a dimension's type may be called to the Type.
 var types = map[string]Type{
@@ -59,7 +54,7 @@ func Load(path string) (*Policy, error) {
 // errors. The error is an Errors that holds every mistake, in the order of the
 // file.
 func Parse(name string, data []byte) (*Policy, error) {
-	l := &loader{file: name, policy: &Policy{}}
+	l := &loader{file: name, policy: &Policy{settings: settings{file: name}}}
 	l.load(data)
 	if len(l.errs) > 0 {
 		l.errs.sort()
@@ -91,9 +86,9 @@ func (l *loader) expect(n *node, k kind, what, hint string) bool {
 }
 
 // fields returns the values of a mapping by key, and reports every key that is
-// unknown, given twice or not supported yet.
-func (l *loader) fields(n *node, what string, k keys) map[string]*node {
-	if !l.expect(n, mapping, what, "its keys are "+list(k.known)) {
+// unknown or given twice.
+func (l *loader) fields(n *node, what string, keys []string) map[string]*node {
+	if !l.expect(n, mapping, what, "its keys are "+list(keys)) {
 		return nil
 	}
 	fields := map[string]*node{}
@@ -101,12 +96,8 @@ func (l *loader) fields(n *node, what string, k keys) map[string]*node {
 		if !l.freshKey(fields, e) {
 			continue
 		}
-		switch name := e.key.text; {
-		case slices.Contains(k.known, name):
-		case slices.Contains(k.later, name):
-			l.unsupported(e.key, name)
-		default:
-			l.fail(e.key, fmt.Sprintf("unknown key %q in %s", name, what), didYouMean(name, k.known, "the keys are "+list(k.known)))
+		if name := e.key.text; !slices.Contains(keys, name) {
+			l.fail(e.key, fmt.Sprintf("unknown key %q in %s", name, what), didYouMean(name, keys, "the keys are "+list(keys)))
 		}
 	}
 	return fields
@@ -124,10 +115,6 @@ func (l *loader) freshKey(fields map[string]*node, e entry) bool {
 	}
 	fields[e.key.text] = e.value
 	return true
-}
-
-func (l *loader) unsupported(n *node, what string) {
-	l.fail(n, what+" is not supported by this version of the library", "")
 }
 
 func didYouMean(name string, candidates []string, otherwise string) string {
@@ -196,6 +183,12 @@ func (l *loader) root(root *node) {
 	if n := fields["functions"]; n != nil {
 		l.functions(n)
 	}
+	if n := fields["allow"]; n != nil {
+		l.allow(n)
+	}
+	if n := fields["errors"]; n != nil {
+		l.errorMessages(n)
+	}
 }
 
 func (l *loader) version(n *node) {
@@ -224,7 +217,7 @@ func (l *loader) dimensions(n *node) {
 		switch {
 		case !dimensionName.MatchString(name) || len(name) > maxName:
 			l.fail(e.key, fmt.Sprintf("%q cannot be a dimension's name", name), fmt.Sprintf("use at most %d lower-case letters, digits and underscores, and no digit first", maxName))
-		case slices.Contains(tableKeys.known, name):
+		case slices.Contains(tableKeys, name):
 			l.fail(e.key, fmt.Sprintf("%q cannot be a dimension's name, it is a key of tables", name), "")
 		case len(l.policy.dimensions) == MaxDimensions:
 			l.fail(e.key, fmt.Sprintf("more than %d dimensions", MaxDimensions), "")

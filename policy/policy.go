@@ -16,6 +16,7 @@ type Policy struct {
 	tables    map[string]map[string]*Table
 	patterns  []*pattern
 	functions functions
+	settings  settings
 }
 
 // MaxDimensions is the largest number of dimensions a policy may have; the

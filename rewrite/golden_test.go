@@ -21,14 +21,15 @@ var update = flag.Bool("update", false, "write the results into the golden files
 const goldenDir = "../testdata/rewrite"
 
 // A golden is one case of a golden file: a heading, optional lines such as its
-// scope, and whether it is rewritten with the catalogue of catalog.json, the
-// user's SQL and what becomes of it. The files are Markdown, to be read as the
+// scope, whether it is rewritten with the catalogue of catalog.json, and more
+// keys of the policy, the user's SQL and what becomes of it. The files are Markdown, to be read as the
 // specification.
 type golden struct {
 	file, name, scope string
 	server            string // what the server says where it is not the tenant's own answer
 	catalog           bool
-	since             int // the first version of PostgreSQL that knows the case, 0 for all
+	since             int    // the first version of PostgreSQL that knows the case, 0 for all
+	policy            string // what the policy says beside that of all cases
 	sql, result       string
 }
 
@@ -87,6 +88,9 @@ func readGoldens(t testing.TB, file string) (cases []*golden, write func()) {
 			if current.since, err = strconv.Atoi(strings.TrimPrefix(text, "PostgreSQL: ")); err != nil {
 				t.Fatalf("%s:%d: %v", file, n+1, err)
 			}
+			parts = append(parts, line)
+		case strings.HasPrefix(text, "Policy: "):
+			current.policy = strings.Trim(strings.TrimPrefix(text, "Policy: "), "`")
 			parts = append(parts, line)
 		case strings.HasPrefix(text, "Server: "):
 			current.server = strings.Trim(strings.TrimPrefix(text, "Server: "), "`")
@@ -188,6 +192,12 @@ func goldenPolicy(t testing.TB) *policy.Policy {
 // rewriter returns what rewrites a case.
 func (g *golden) rewriter(t testing.TB, p *policy.Policy) rewrite.Rewriter {
 	t.Helper()
+	if g.policy != "" {
+		var err error
+		if p, err = policy.Parse(g.name, []byte(script(t, "policy.yaml")+g.policy+"\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if !g.catalog {
 		return rewrite.Rewriter{Policy: p}
 	}

@@ -25,8 +25,8 @@ func (r *rewriter) statement(stmt any) {
 	case *pgparse.DeclareCursorStmt:
 		r.declare(n)
 	default:
-		if why := r.utility(n); why != "" {
-			r.refuse(Error{Code: CodeStatement, Message: why, Hint: "run it with scopes disabled: scoped.Disable(ctx, reason)"}, r.firstToken())
+		if why, hint := r.utility(n); why != "" {
+			r.refuse(Error{Code: CodeStatement, Message: why, Hint: hint + "run it with scopes disabled: scoped.Disable(ctx, reason)"}, r.firstToken())
 		}
 		switch n := n.(type) {
 		case *pgparse.VariableShowStmt:
@@ -118,29 +118,45 @@ func kind(stmt any) string {
 }
 
 // utility returns why a statement that neither reads nor writes rows is refused,
-// or nothing where it is passed as it is.
-func (r *rewriter) utility(stmt any) string {
+// and what can be done beside disabling scopes, or nothing where it is passed as
+// it is.
+func (r *rewriter) utility(stmt any) (why, hint string) {
 	switch n := stmt.(type) {
 	case *pgparse.TransactionStmt:
 		switch n.Kind {
 		case pgparse.TransactionStmtKind_TRANS_STMT_PREPARE,
 			pgparse.TransactionStmtKind_TRANS_STMT_COMMIT_PREPARED,
 			pgparse.TransactionStmtKind_TRANS_STMT_ROLLBACK_PREPARED:
-			return "a prepared transaction is not bound to the connection that began it"
+			return "a prepared transaction is not bound to the connection that began it", ""
 		}
-		return ""
+		return "", ""
 	case *pgparse.DeallocateStmt, *pgparse.DiscardStmt, *pgparse.ConstraintsSetStmt,
 		*pgparse.FetchStmt, *pgparse.ClosePortalStmt:
-		return ""
+		return "", ""
 	case *pgparse.VariableSetStmt:
-		return setting(n)
+		return setting(n), ""
 	case *pgparse.VariableShowStmt:
 		if !builtin.Shown(n.Name) {
-			return fmt.Sprintf("the setting %q is not on the list of those that may be shown", n.Name)
+			return fmt.Sprintf("the setting %q is not on the list of those that may be shown", n.Name), ""
 		}
-		return ""
+		return "", ""
+	case *pgparse.ListenStmt:
+		return channel("LISTEN", r.policy.ListenAllowed(), "listen")
+	case *pgparse.UnlistenStmt:
+		return channel("UNLISTEN", r.policy.ListenAllowed(), "listen")
+	case *pgparse.NotifyStmt:
+		return channel("NOTIFY", r.policy.NotifyAllowed(), "notify")
 	}
-	return r.command() + " is not accepted while scopes are enabled"
+	return r.command() + " is not accepted while scopes are enabled", ""
+}
+
+// channel answers for a statement on a channel, which every scope shares.
+func channel(command string, allowed bool, key string) (why, hint string) {
+	if allowed {
+		return "", ""
+	}
+	return command + " is not accepted: its channel belongs to every scope",
+		"list it in the policy, allow: [" + key + "], or "
 }
 
 func setting(n *pgparse.VariableSetStmt) string {

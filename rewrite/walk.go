@@ -156,7 +156,11 @@ func functionAllowed(p *policy.Policy, schema, name string) bool {
 	if schema == "" && builtin.IsFunction(name) {
 		schema = "pg_catalog" // where PostgreSQL looks first, and the policy's patterns do not reach
 	}
-	return schema == "pg_catalog" && builtin.Function(name) || p.FunctionAllowed(schema, name)
+	if schema == "pg_catalog" && (builtin.Function(name) ||
+		name == "pg_notify" && p.NotifyAllowed() || name == "pg_listening_channels" && p.ListenAllowed()) {
+		return true
+	}
+	return p.FunctionAllowed(schema, name)
 }
 
 func dotted(names []*pgparse.Node) string {
