@@ -157,8 +157,9 @@ type tx struct {
 }
 
 func (t *tx) Commit() error {
+	s := t.conn.tx
 	t.conn.tx, t.conn.cursors = nil, nil
-	return t.base.Commit()
+	return t.conn.committed(s, t.base.Commit())
 }
 
 func (t *tx) Rollback() error {

@@ -13,9 +13,25 @@ import (
 )
 
 var (
-	_ driver.Connector = (*connector)(nil)
-	_ io.Closer        = closingConnector{}
+	_ Connector = (*connector)(nil)
+	_ Connector = closingConnector{}
+	_ io.Closer = closingConnector{}
 )
+
+// A Connector is a driver.Connector whose policy can be replaced.
+type Connector interface {
+	driver.Connector
+
+	// SetPolicy replaces the policy, for open connections too. Every statement
+	// runs under exactly one of the two: one that began before, under the old
+	// one, and one that begins when SetPolicy has returned, under the new one,
+	// also in transactions that have begun and from statements that were
+	// prepared. A cursor cannot be used under another policy than that of its
+	// DECLARE. Where the policy is nil or does not fit the catalogue, SetPolicy
+	// returns an Error of CodeConfig, and the old one stays. It is safe for
+	// concurrent use.
+	SetPolicy(*policy.Policy) error
+}
 
 // NewConnector returns a connector for sql.OpenDB whose connections are those
 // of base, guarded by the policy. The base is usually pgx's:
@@ -30,7 +46,7 @@ var (
 // only where the base is pgx.
 //
 // A nil base or policy is an error of every Connect.
-func NewConnector(base driver.Connector, p *policy.Policy, opts ...Option) driver.Connector {
+func NewConnector(base driver.Connector, p *policy.Policy, opts ...Option) Connector {
 	c := &connector{base: base, engine: newEngine(p, opts)}
 	if closer, ok := base.(io.Closer); ok {
 		return closingConnector{c, closer}
@@ -49,7 +65,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	switch {
 	case c.base == nil:
 		return nil, configError("NewConnector was given no base", "", nil)
-	case c.policy == nil:
+	case c.rules.Load() == nil:
 		return nil, configError("NewConnector was given no policy", "load one with policy.Load", nil)
 	}
 	base, err := c.base.Connect(ctx)

@@ -27,8 +27,8 @@ func (s *session) useCursors(sql string, uses []rewrite.CursorUse, b *binding) e
 			}
 			refusal := &Error{
 				Code:     CodeScope,
-				Message:  fmt.Sprintf("the cursor %q was declared under another scope", use.Name),
-				Hint:     "use it under the scope of its DECLARE, or declare one of your own",
+				Message:  fmt.Sprintf("the cursor %q was declared under another scope or policy", use.Name),
+				Hint:     "use it under the scope and policy of its DECLARE, or declare one of your own",
 				Position: rewrite.PositionAt(sql, use.Offset),
 			}
 			if !ok {
@@ -101,12 +101,12 @@ func (c *call) declares() bool {
 	})
 }
 
-// sameScope reports whether two bindings of one policy mean the same.
+// sameScope reports whether two bindings mean the same, under one policy.
 func sameScope(a, b *binding) bool {
 	if a == b {
 		return true
 	}
-	if a.shape != b.shape || len(a.values) != len(b.values) {
+	if a.rules != b.rules || a.shape != b.shape || len(a.values) != len(b.values) {
 		return false
 	}
 	for i := range a.values {

@@ -31,19 +31,32 @@ var (
 type sqlDriver struct{}
 
 // Open connects. database/sql does not call it, because there is OpenConnector.
-func (d sqlDriver) Open(name string) (driver.Conn, error) {
+func (sqlDriver) Open(name string) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), connectTimeout)
 	defer cancel()
-	c, err := d.OpenConnector(name)
+	c, err := OpenConnector(name)
 	if err != nil {
 		return nil, err
 	}
 	return c.Connect(ctx)
 }
 
-// OpenConnector reads the data source name and loads the policy, and the catalogue
-// if it is a file, once for all connections of the sql.DB.
-func (d sqlDriver) OpenConnector(name string) (driver.Connector, error) {
+// OpenConnector is the package's.
+func (sqlDriver) OpenConnector(name string) (driver.Connector, error) { return OpenConnector(name) }
+
+// OpenConnector is sql.Open for a program that keeps the connector, to replace
+// its policy:
+//
+//	c, err := scoped.OpenConnector("postgres://localhost/blog?scope_policy=policy.yaml")
+//	…
+//	db := sql.OpenDB(c)
+//	…
+//	err = c.SetPolicy(p)
+//
+// It reads the data source name and loads the policy, and the catalogue if it is
+// a file, once for all connections. What is wrong with these is an Error of
+// CodeConfig.
+func OpenConnector(name string) (Connector, error) {
 	name, parameters, err := splitDSN(name)
 	if err != nil {
 		return nil, err

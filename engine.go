@@ -3,6 +3,7 @@ package scoped
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/scoped-pgx/scoped/catalog"
@@ -12,33 +13,57 @@ import (
 
 // An engine is what all connections of a connector or pool have in common.
 type engine struct {
-	policy    *policy.Policy
-	cache     *rewriteCache // nil until the catalogue is read, if askServer is set
+	rules     atomic.Pointer[rules] // nil where no policy was given
 	cacheSize int
 	logger    *slog.Logger // nil for slog.Default at the time of logging
 
 	catalog   *catalog.Catalog // nil for none
 	askServer bool             // for the catalogue, with the first connection
-	reading   chan struct{}    // holds one while the catalogue is read
+	changing  chan struct{}    // holds one while the rules or the catalogue change
+}
+
+// rules are a policy and what is remembered under it. A statement takes those of
+// the engine once, and so runs under one policy, whenever that is replaced.
+type rules struct {
+	policy   *policy.Policy
+	cache    *rewriteCache // nil until the catalogue is read, if the server is asked for it
+	unscoped *binding      // of no scope at all
 }
 
 func newEngine(p *policy.Policy, opts []Option) *engine {
-	e := &engine{policy: p, cacheSize: defaultCacheSize, reading: make(chan struct{}, 1)}
+	e := &engine{cacheSize: defaultCacheSize, changing: make(chan struct{}, 1)}
 	for _, opt := range opts {
 		opt(e)
 	}
-	if p != nil && !e.askServer {
-		e.cache = e.newCache()
+	if p != nil {
+		e.use(p)
 	}
 	return e
 }
 
-func (e *engine) newCache() *rewriteCache {
-	w := rewrite.Rewriter{Policy: e.policy}
-	if e.catalog != nil {
-		w.Catalog = e.catalog
+// use makes p the policy of the statements to come.
+func (e *engine) use(p *policy.Policy) {
+	r := &rules{policy: p}
+	r.unscoped = &binding{rules: r}
+	if e.catalog != nil || !e.askServer {
+		w := rewrite.Rewriter{Policy: p}
+		if e.catalog != nil {
+			w.Catalog = e.catalog
+		}
+		r.cache = newRewriteCache(w, e.cacheSize)
 	}
-	return newRewriteCache(w, e.cacheSize)
+	e.rules.Store(r)
+}
+
+// SetPolicy is that of a Connector.
+func (e *engine) SetPolicy(p *policy.Policy) error {
+	if p == nil {
+		return configError("SetPolicy was given no policy", "load one with policy.Load", nil)
+	}
+	e.changing <- struct{}{}
+	defer func() { <-e.changing }()
+	e.use(p)
+	return nil
 }
 
 // readCatalog asks the server for the catalogue where nobody has yet. A fault is
@@ -48,12 +73,12 @@ func (e *engine) readCatalog(ctx context.Context, q catalog.Querier) error {
 		return nil
 	}
 	select {
-	case e.reading <- struct{}{}:
-		defer func() { <-e.reading }()
+	case e.changing <- struct{}{}:
+		defer func() { <-e.changing }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if e.cache != nil {
+	if e.catalog != nil {
 		return nil
 	}
 	read, err := catalog.Read(ctx, q)
@@ -62,7 +87,7 @@ func (e *engine) readCatalog(ctx context.Context, q catalog.Querier) error {
 			"connect to PostgreSQL 14 or later, or give the catalogue as a file with "+catalogKey+" or WithCatalog", err)
 	}
 	e.catalog = read
-	e.cache = e.newCache()
+	e.use(e.rules.Load().policy)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package scoped
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -13,7 +14,8 @@ import (
 // the server reports. Match it with errors.As, or its kind with errors.Is and
 // ErrScopeRequired, ErrRefused or ErrViolation. PostgreSQL's own errors are not
 // an Error: they stay *pgconn.PgError, their Position mapped back to the text
-// that was passed.
+// that was passed, and with another Message where the server's could quote the
+// value of a row, unless the policy shows those.
 type Error = rewrite.Error
 
 // A Code names the kind of an Error, for programs. It never changes meaning.
@@ -56,25 +58,29 @@ var (
 // and the row's place follow it: scoped-pgx:public.post:(0,1).
 const violationMark = "scoped-pgx:"
 
-// invalidTextRepresentation is the SQLSTATE of a failed cast from text.
-const invalidTextRepresentation = "22P02"
-
-// violatedTable returns the table that a failed check names. The quotes around
-// the text are not looked for: a translated message has others.
-func violatedTable(message string) (table string, ok bool) {
+// violatedTable returns the table that a failed check names, which must be one
+// of the statement's. The quotes around the text are not looked for: a translated
+// message has others.
+func (c *call) violatedTable(message string) (table string, ok bool) {
 	_, rest, ok := strings.Cut(message, violationMark)
 	if !ok {
 		return "", false
 	}
 	end := strings.LastIndex(rest, ":(")
-	if end < 0 {
+	if end < 0 || !slices.ContainsFunc(c.rewrite.Tables, func(t rewrite.TableRef) bool { return t.Table == rest[:end] }) {
 		return "", false
 	}
 	return rest[:end], true
 }
 
+// hidesValues reports whether errors of the server are passed on without values.
+func (c *call) hidesValues() bool {
+	return c.entry != nil && !c.binding.rules.policy.ErrorValuesShown()
+}
+
 // mapError returns an error of the server as the user shall see it: a failed
-// check as a violation, the position in the user's own text.
+// check as a violation, the values of rows hidden, the position in the user's
+// own text.
 func (c *call) mapError(err error) error {
 	if err == nil || c.entry == nil {
 		return err
@@ -83,15 +89,20 @@ func (c *call) mapError(err error) error {
 		error
 		SQLState() string
 	}
+	table, violated := "", false
 	if c.entry.checks && errors.As(err, &coded) && coded.SQLState() == invalidTextRepresentation {
-		if table, ok := violatedTable(coded.Error()); ok {
-			return &Error{
-				Code:    CodeViolation,
-				Table:   table,
-				Message: "a row of " + table + " would leave the scope, or lies outside it",
-				Hint:    "nothing was written; write only values and references of the scope that is active",
-				Err:     err,
-			}
+		table, violated = c.violatedTable(coded.Error())
+	}
+	if c.hidesValues() {
+		err = hideValues(err)
+	}
+	if violated {
+		return &Error{
+			Code:    CodeViolation,
+			Table:   table,
+			Message: "a row of " + table + " would leave the scope, or lies outside it",
+			Hint:    "nothing was written; write only values and references of the scope that is active",
+			Err:     err,
 		}
 	}
 	var pgErr *pgconn.PgError

@@ -34,7 +34,8 @@ func TestErrorsAreMapped(t *testing.T) {
 	check := func(err error) {
 		t.Helper()
 		e := wantError(t, err, scoped.CodeViolation)
-		if !errors.Is(err, scoped.ErrViolation) || e.Table != "public.post" || !errors.Is(err, violation) {
+		var pgErr *pgconn.PgError
+		if !errors.Is(err, scoped.ErrViolation) || e.Table != "public.post" || !errors.As(err, &pgErr) || pgErr.Code != "22P02" {
 			t.Errorf("got %#v", e)
 		}
 		if e.Message != "a row of public.post would leave the scope, or lies outside it" {
@@ -68,12 +69,17 @@ func TestErrorsAreMapped(t *testing.T) {
 	_, err = prepare(site1, t, db, insert).ExecContext(site1)
 	check(err)
 
-	// The same text from a statement that has no check is not a violation.
+	// The same text from a statement that has no check is not a violation, nor is
+	// that of a table which the statement does not name.
 	mock.ExpectQuery("").WillReturnError(violation)
-	if _, err := ids(site1, db, allPosts); errors.Is(err, scoped.ErrViolation) || !errors.Is(err, violation) {
+	if _, err := ids(site1, db, allPosts); err == nil || errors.Is(err, scoped.ErrViolation) {
 		t.Errorf("got %v, want the server's own error", err)
 	}
-
+	mock.ExpectExec("").WillReturnError(violation)
+	_, err = db.ExecContext(site1, "UPDATE tag SET name = 'scoped-pgx:'")
+	if err == nil || errors.Is(err, scoped.ErrViolation) {
+		t.Errorf("got %v, want the server's own error", err)
+	}
 }
 
 func TestPositionIsMapped(t *testing.T) {

@@ -15,14 +15,14 @@ var (
 	_ driver.RowsColumnTypeScanType         = (*rows)(nil)
 )
 
-// rows returns the base's rows as the user shall see them: untouched, unless
-// the statement has a check, or others behind it whose errors come with Close.
+// rows returns the base's rows as the user shall see them: without a check, and
+// with their errors mapped.
 func (c *call) rows(base driver.Rows) (driver.Rows, error) {
 	switch {
-	case c.entry == nil || !c.entry.checks && !c.entry.rewrite.Check && !c.entry.rewrite.Literal:
+	case c.entry == nil:
 		return base, nil
 	case !c.entry.rewrite.Check:
-		return (&rows{base: base, call: c, columns: base.Columns()}).guard(), nil
+		return (&rows{base: base, call: c}).guard(), nil
 	}
 	columns := base.Columns()
 	if len(columns) == 0 {
@@ -65,15 +65,20 @@ func (noRows) Columns() []string         { return nil }
 func (noRows) Close() error              { return nil }
 func (noRows) Next([]driver.Value) error { return io.EOF }
 
-// rows are the base's without the check column, and with errors mapped.
+// rows are the base's without a check, and with errors mapped.
 type rows struct {
 	base    driver.Rows
 	call    *call
-	columns []string
+	columns []string       // without the check, nil where there is none
 	buffer  []driver.Value // a row with its check, nil where there is none
 }
 
-func (r *rows) Columns() []string { return r.columns }
+func (r *rows) Columns() []string {
+	if r.buffer == nil {
+		return r.base.Columns()
+	}
+	return r.columns
+}
 
 func (r *rows) Next(dest []driver.Value) error {
 	if r.buffer == nil {

@@ -84,7 +84,7 @@ type scope struct {
 	reason    string
 	fault     *Error // of this scope, or of one outside it
 
-	// bound is the scope's meaning under the policy that used it last, so that
+	// bound is the scope's meaning under the rules that used it last, so that
 	// statement after statement costs one load.
 	bound atomic.Pointer[binding]
 	// logged holds the connectors that have logged the reason.
@@ -118,10 +118,10 @@ func scopeFault(dimension, message string) *Error {
 	}
 }
 
-// A binding is what a scope means under one policy.
+// A binding is what a scope means under the rules.
 type binding struct {
-	policy *policy.Policy
-	shape  rewrite.Shape
+	rules *rules
+	shape rewrite.Shape
 	// values are what is bound for the dimensions, by their index: int64 or string
 	// for one value, []int64 or []string for several, nil otherwise. Behind them
 	// are, in the same order, the values that are written where only one is.
@@ -132,23 +132,20 @@ type binding struct {
 	fault    *Error
 }
 
-// unscoped is the binding of no scope at all.
-var unscoped = new(binding)
-
-// bind returns what the scope means under p.
-func (s *scope) bind(p *policy.Policy) *binding {
-	if b := s.bound.Load(); b != nil && b.policy == p {
+// bind returns what the scope means under the rules.
+func (s *scope) bind(r *rules) *binding {
+	if b := s.bound.Load(); b != nil && b.rules == r {
 		return b
 	}
-	b := s.resolve(p)
+	b := s.resolve(r)
 	s.bound.Store(b)
 	return b
 }
 
-func (s *scope) resolve(p *policy.Policy) *binding {
-	dimensions := p.Dimensions()
+func (s *scope) resolve(r *rules) *binding {
+	dimensions := r.policy.Dimensions()
 	b := &binding{
-		policy:   p,
+		rules:    r,
 		values:   make([]driver.Value, 2*len(dimensions)),
 		literals: make([]driver.Value, 2*len(dimensions)),
 	}
@@ -157,7 +154,7 @@ func (s *scope) resolve(p *policy.Policy) *binding {
 		if s.disabled {
 			continue
 		}
-		d := p.Dimension(s.dimension)
+		d := r.policy.Dimension(s.dimension)
 		if d == nil {
 			b.fault = scopeFault(s.dimension, "the policy has no such dimension; it has "+names(dimensions))
 			return b

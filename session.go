@@ -46,7 +46,8 @@ func (s *session) enter(ctx context.Context, sql string) (*binding, error) {
 
 // bind returns what a scope means here, or nil where it is disabled.
 func (s *session) bind(active *scope) (*binding, error) {
-	b := unscoped
+	r := s.rules.Load()
+	b := r.unscoped
 	switch {
 	case active == nil:
 	case active.fault != nil:
@@ -55,7 +56,7 @@ func (s *session) bind(active *scope) (*binding, error) {
 	case active.disabled:
 		return nil, nil
 	default:
-		if b = active.bind(s.policy); b.fault != nil {
+		if b = active.bind(r); b.fault != nil {
 			fault := *b.fault
 			return nil, &fault
 		}
@@ -64,6 +65,15 @@ func (s *session) bind(active *scope) (*binding, error) {
 		return nil, fault
 	}
 	return b, nil
+}
+
+// committed returns what COMMIT answered in a transaction of that scope. A
+// deferred trigger may fail on a value.
+func (s *session) committed(of *scope, err error) error {
+	if err == nil || of != nil && of.disabled || s.rules.Load().policy.ErrorValuesShown() {
+		return err
+	}
+	return hideValues(err)
 }
 
 // checkSession returns the fault of a session under which the server reads a
