@@ -122,7 +122,8 @@ func readGoldens(t testing.TB, file string) (cases []*golden, write func()) {
 	}
 }
 
-// shapeOf reads "site=1 user=7,8": one value, several, or * for all.
+// shapeOf reads "site=1 user=7,8": one value, several, several of which one is
+// written, 7,8>7, or * for all.
 func shapeOf(t testing.TB, p *policy.Policy, scope string) (shape rewrite.Shape, values map[string]string) {
 	t.Helper()
 	values = map[string]string{}
@@ -139,6 +140,8 @@ func shapeOf(t testing.TB, p *policy.Policy, scope string) (shape rewrite.Shape,
 		switch {
 		case value == "*":
 			shape = shape.With(d, rewrite.All)
+		case strings.Contains(value, ">"):
+			shape = shape.With(d, rewrite.WriteOne)
 		case strings.Contains(value, ","):
 			shape = shape.With(d, rewrite.Many)
 		default:
@@ -160,6 +163,9 @@ func describe(r *rewrite.Rewrite, err error) string {
 	b.WriteString(r.SQL)
 	for i, d := range r.Args {
 		fmt.Fprintf(&b, "\n-- $%d: %s", r.Params+1+i, d.Name)
+		if d.Write {
+			b.WriteString(", that is written")
+		}
 	}
 	if r.Literal {
 		b.WriteString("\n-- sent with literals")

@@ -39,7 +39,7 @@ func (r *rewriter) strengthOf(t *policy.Table, p purpose) strength {
 		return found
 	case t.Barrier:
 		return barred
-	case t.Where != nil:
+	case t.Where != nil || t.View: // a view's join may test the user's condition below the guard
 		return weak
 	}
 	for _, s := range t.Scopings {

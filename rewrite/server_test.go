@@ -41,6 +41,16 @@ var ownerOf = map[string]string{
 	`"e WHERE x"`: "t.site_id = 1",
 	`"Mixed"`:     `t."Site ID" = 1`,
 	"place":       "t.site_id = 1",
+	"template":    "t.site_id = 1 OR t.site_id IS NULL",
+	"holiday":     "t.site_id = 1 OR t.site_id IS NULL",
+	"remark":      "t.template_id IS NULL OR EXISTS (SELECT FROM template e WHERE e.id = t.template_id AND (e.site_id = 1 OR e.site_id IS NULL))",
+	"article":     "t.site_id = 1 AND t.deleted_at IS NULL",
+	"footnote":    "EXISTS (SELECT FROM article a WHERE a.id = t.article_id AND a.site_id = 1 AND a.deleted_at IS NULL)",
+	"page":        "t.site_id = 1 AND t.id <> 3", // whose row may be hidden, but not found again
+	"label":       "t.site_id = 1",
+	"device":      "t.site_id = 1",
+	"recent_post": "t.site_id = 1",
+	"vault":       "t.site_id = 1",
 	"secret":      "true",
 }
 

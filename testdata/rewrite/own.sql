@@ -18,6 +18,15 @@ DELETE FROM "e WHERE x" WHERE site_id <> 1;
 DELETE FROM "Mixed" WHERE "Site ID" <> 1;
 DELETE FROM place WHERE site_id <> 1;
 DELETE FROM account WHERE id <> 7;
+DELETE FROM remark WHERE template_id = 2;
+DELETE FROM template WHERE site_id = 2;
+DELETE FROM holiday WHERE site_id = 2;
+DELETE FROM footnote WHERE article_id <> 1;
+DELETE FROM article WHERE id <> 1;
+DELETE FROM page WHERE id > 2;
+DELETE FROM label WHERE site_id <> 1;
+DELETE FROM device WHERE site_id <> 1;
+DELETE FROM vault WHERE site_id <> 1;
 SET session_replication_role = DEFAULT;
 
 -- Where a scope's value is filled in, this database has it as the default.
@@ -28,3 +37,10 @@ ALTER TABLE log_access ALTER site_id SET DEFAULT 1;
 ALTER TABLE place ALTER site_id SET DEFAULT 1;
 ALTER TABLE bookmark ALTER user_id SET DEFAULT 7;
 ALTER TABLE "Mixed" ALTER "Site ID" SET DEFAULT 1;
+ALTER TABLE template ALTER site_id SET DEFAULT 1;
+ALTER TABLE holiday ALTER site_id SET DEFAULT 1;
+ALTER TABLE article ALTER site_id SET DEFAULT 1;
+ALTER TABLE page ALTER site_id SET DEFAULT 1;
+ALTER TABLE label ALTER site_id SET DEFAULT 1;
+ALTER TABLE device ALTER site_id SET DEFAULT 1;
+ALTER TABLE vault ALTER site_id SET DEFAULT 1;
