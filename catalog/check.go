@@ -46,6 +46,7 @@ func (c *Catalog) Check(p *policy.Policy) []Finding {
 		for _, s := range k.table.Scopings {
 			k.scoping(t, s)
 		}
+		k.beside(t)
 	}
 	slices.SortStableFunc(k.findings, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -85,18 +86,44 @@ func (k *checker) scoping(t *Table, s policy.Scoping) {
 		}
 		return
 	}
-	target := k.catalog.Table(s.Path.Target.Schema, s.Path.Target.Name)
+	k.way(t, "path", column, s.Path.Target, s.Path.Key)
+}
+
+// beside compares what the policy says of a table beside its scopings.
+func (k *checker) beside(t *Table) {
+	if t.Kind == View && k.table.Access == policy.Scoped && !k.table.View {
+		k.find("add view: true to its entry, so that no condition is evaluated before its guard", "%s.%s is a view", t.Schema, t.Name)
+	}
+	if k.table.Where != nil {
+		for _, name := range k.table.Where.Columns {
+			if t.Column(name) == nil {
+				k.find(hasColumns(t), "table %s.%s has no column %s, which its condition names", t.Schema, t.Name, name)
+			}
+		}
+	}
+	for _, f := range k.table.References {
+		if column := t.Column(f.Column); column != nil {
+			k.way(t, "reference", column, f.Target, f.Key)
+		} else {
+			k.find(hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, f.Column)
+		}
+	}
+}
+
+// way compares a path or a reference.
+func (k *checker) way(t *Table, kind string, column *Column, to *policy.Table, keyName string) {
+	target := k.catalog.Table(to.Schema, to.Name)
 	if target == nil {
 		return // found with its own entry
 	}
-	key := target.Column(s.Path.Key)
-	path := fmt.Sprintf("%s -> %s.%s(%s)", s.Column, target.Schema, target.Name, s.Path.Key)
+	key := target.Column(keyName)
+	path := fmt.Sprintf("%s -> %s.%s(%s)", column.Name, target.Schema, target.Name, keyName)
 	switch {
 	case key == nil:
-		k.find(hasColumns(target), "the path %s of %s.%s leads to a column that does not exist", path, t.Schema, t.Name)
+		k.find(hasColumns(target), "the %s %s of %s.%s leads to a column that does not exist", kind, path, t.Schema, t.Name)
 	case !canEqual(key.Type, column.Type):
-		k.find("let the column refer to one of its own type", "the path %s of %s.%s leads from type %s to type %s", path, t.Schema, t.Name, column.Type, key.Type)
-	default:
+		k.find("let the column refer to one of its own type", "the %s %s of %s.%s leads from type %s to type %s", kind, path, t.Schema, t.Name, column.Type, key.Type)
+	case kind == "path":
 		if !target.IsUnique(key.Name) && target.hasRows() {
 			k.find(fmt.Sprintf("add a unique constraint on %s alone, or another row with its value can adopt rows", key.Name),
 				"the path %s of %s.%s leads to a column that is not unique", path, t.Schema, t.Name)

@@ -39,7 +39,7 @@ tables:
   part: {site: n -> child(nothing)}
   "part_*": {key: n}
   of_part: {site: k -> part}
-  far: {site: id}
+  far: {site: id, where: gone IS NULL AND id > 0, references: {nowhere: child, id: child(nothing)}}
   seen: {site: renamed -> child}
   kept: shared
   point3: shared
