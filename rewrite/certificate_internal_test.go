@@ -170,6 +170,13 @@ var seededBugs = []seededBug{
 		}
 		return seeded
 	}},
+	{"MERGE checks another value than it writes", replaced(`\((scoped_\d+)\.(column1|scoped_\d+)\)::`, "($1.other)::", "(1)::", "(p.$2)::")},
+	{"MERGE writes another value than it checks", replaced(`SELECT (scoped_\d+)\.(column1|\*) FROM`, "SELECT 2 FROM", "SELECT p.id FROM", "SELECT $1.$2, 1 FROM")},
+	{"MERGE writes NULL where there is no row", replaced(`LEFT JOIN`, "JOIN", "RIGHT JOIN", "CROSS JOIN")},
+	{"MERGE checks where there is no row", replaced(`\) AS (scoped_\d+) WHERE CASE`, ") AS $1 WHERE false AND CASE", ") AS $1 WHERE true OR CASE", ") AS $1 LIMIT 0 WHERE CASE")},
+	{"MERGE checks one row of several", replaced(`\(VALUES \(`, "(VALUES (1), (", "(SELECT (")},
+	{"MERGE exchanges columns", replaced(`\((scoped_\d+), (scoped_\d+)\)`, "($2, $1)", "($1, $1)", "($2)")},
+	{"MERGE writes to other columns", replaced(`^ \(id, (site_id|post_id)`, " ($1, id", " (id, id", " (id")},
 	{"MERGE does not fill a column", func(p *plan, i int) (seeded []edits) {
 		for j := range p.edits[:i] {
 			if !strings.Contains(p.source.text, "MERGE") { // elsewhere a check can stand in for it

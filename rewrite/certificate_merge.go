@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
@@ -27,14 +28,31 @@ func (c *certifier) merge(n *pgparse.MergeStmt, scope []string) {
 		if pgparse.MatchOf(w) == pgparse.NotMatchedBySource {
 			c.fail("MERGE acts on rows that its guard excludes")
 		}
-		if t != nil && c.rewritten {
-			c.mergeAction(t, refName(n.Relation), w)
+		if t != nil {
+			isListed := len(w.TargetList) > 0
+			if c.rewritten {
+				c.mergeAction(t, refName(n.Relation), w)
+			}
+			if !isListed {
+				c.listActionColumns(t, w)
+			}
 		}
 		c.walkNode(w.Condition, scope)
 		c.walkList(w.TargetList, scope)
 		c.walkList(w.Values, scope)
 	}
 	c.walkList(pgparse.Returning(n), scope)
+}
+
+// listActionColumns gives an INSERT without a column list the one that it means.
+func (c *certifier) listActionColumns(t *policy.Table, w *pgparse.MergeWhenClause) {
+	count, columns := width(w.Values), c.columnsOf(t)
+	if count > len(columns) {
+		return
+	}
+	for _, name := range columns[:count] {
+		w.TargetList = append(w.TargetList, &pgparse.Node{Node: &pgparse.Node_ResTarget{ResTarget: &pgparse.ResTarget{Name: name}}})
+	}
 }
 
 // mergeAction takes the fills out of an action and the check out of its
@@ -46,7 +64,7 @@ func (c *certifier) mergeAction(t *policy.Table, ref string, w *pgparse.MergeWhe
 	case pgparse.CmdType_CMD_INSERT:
 		checked.condition = conditionOf(t, toCheck)
 		for _, f := range t.References {
-			if isAmong(w.TargetList, f.Column) {
+			if isAmong(w.TargetList, f.Column) || len(w.TargetList) == 0 && len(w.Values) > 0 {
 				checked.references = append(checked.references, f)
 			}
 		}
@@ -65,6 +83,8 @@ func (c *certifier) mergeAction(t *policy.Table, ref string, w *pgparse.MergeWhe
 	if checked.condition != nil {
 		c.fail("MERGE writes rows to table %s that cannot be checked for its condition", t.Name)
 	}
+	checked.references = slices.DeleteFunc(checked.references, func(f policy.Reference) bool { return len(c.visible(f.Target, "", toRefer)) == 0 })
+	c.uncheckInPlace(t, w, &checked)
 	if checked.isEmpty() {
 		return
 	}
@@ -89,9 +109,6 @@ func (c *certifier) mergeAction(t *policy.Table, ref string, w *pgparse.MergeWhe
 		}
 	}
 	all := c.writtenBy(a, checked)
-	if len(all) == 0 {
-		return
-	}
 	if c.isActionCheck(w.Condition, t, all) {
 		w.Condition = nil
 		return
@@ -102,6 +119,133 @@ func (c *certifier) mergeAction(t *policy.Table, ref string, w *pgparse.MergeWhe
 		return
 	}
 	w.Condition = condition
+}
+
+// uncheckInPlace takes the checks out of values that are checked where they stand,
+// and what they are for out of the demand.
+func (c *certifier) uncheckInPlace(t *policy.Table, w *pgparse.MergeWhenClause, checked *demand) {
+	for i := 0; i < len(w.TargetList); {
+		target := w.TargetList[i].GetResTarget()
+		multi := target.Val.GetMultiAssignRef()
+		group := w.TargetList[i : i+1] // the columns whose values one expression gives
+		if multi.GetSource().GetSubLink() != nil {
+			group = w.TargetList[i:min(i+int(multi.Ncolumns), len(w.TargetList))]
+		}
+		own, rest := checked.divide(func(column string) bool { return isAmong(group, column) && actionValue(w, column) != nil })
+		isChecked := !own.isEmpty()
+		switch {
+		case !isChecked:
+		case w.CommandType == pgparse.CmdType_CMD_INSERT:
+			isChecked = c.uncheck(&w.Values[i], t, group, own)
+		case multi == nil:
+			isChecked = c.uncheck(&target.Val, t, group, own)
+		default: // each column has a copy of the subquery
+			for _, n := range group {
+				multi := n.GetResTarget().Val.GetMultiAssignRef()
+				isChecked = multi != nil && c.uncheck(&multi.Source, t, group, own) && isChecked
+			}
+		}
+		if isChecked {
+			*checked = rest
+		}
+		i += len(group)
+	}
+}
+
+// divide tells what a demand asks of some columns, each by itself, from the rest.
+func (d demand) divide(isOwn func(column string) bool) (own, rest demand) {
+	rest.condition = d.condition
+	for _, s := range d.scopings {
+		if len(s.Any) == 0 && isOwn(s.Column) {
+			own.scopings = append(own.scopings, s)
+		} else {
+			rest.scopings = append(rest.scopings, s)
+		}
+	}
+	for _, f := range d.references {
+		if isOwn(f.Column) {
+			own.references = append(own.references, f)
+		} else {
+			rest.references = append(rest.references, f)
+		}
+	}
+	return own, rest
+}
+
+// uncheck puts a value in the place of the subquery that checks it. That has
+// exactly one row, and no other than one that satisfies the demand:
+//
+//	(SELECT scoped_1.column1 FROM (VALUES (value) OFFSET 0) AS scoped_1 WHERE check)
+//
+// or, of a subquery in the place of the value, with an alias for each column,
+//
+//	(SELECT scoped_1.* FROM (SELECT) AS scoped_2 LEFT JOIN (SELECT * FROM (…) AS scoped_1 OFFSET 0) AS scoped_1 (…) ON true WHERE check)
+func (c *certifier) uncheck(place **pgparse.Node, t *policy.Table, group []*pgparse.Node, d demand) bool {
+	query := (*place).GetSubLink().GetSubselect().GetSelectStmt()
+	if len(query.GetFromClause()) != 1 {
+		return false
+	}
+	want, inner := emptySelect(), emptySelect()
+	inner.LimitOffset, inner.LimitOption = integer(0), pgparse.LimitOption_LIMIT_OPTION_COUNT
+	a := &action{table: t, values: map[string]*pgparse.Node{}}
+	var value *pgparse.Node
+	if join := query.FromClause[0].GetJoinExpr(); join != nil {
+		one, row := join.Larg.GetRangeSubselect().GetAlias(), join.Rarg.GetRangeSubselect().GetAlias()
+		from := join.Rarg.GetRangeSubselect().GetSubquery().GetSelectStmt().GetFromClause()
+		if !c.areFresh(one, row, group) || len(from) != 1 || from[0].GetRangeSubselect().GetSubquery().GetSelectStmt() == nil {
+			return false
+		}
+		for i, n := range group {
+			a.values[n.GetResTarget().Name] = column(row.Aliasname, row.Colnames[i].GetString_().Sval)
+		}
+		given := from[0].GetRangeSubselect().Subquery.GetSelectStmt()
+		value = scalar(given)
+		inner.TargetList = []*pgparse.Node{resTarget(star())}
+		inner.FromClause = []*pgparse.Node{subselect(given, &pgparse.Alias{Aliasname: row.Aliasname})}
+		all := star()
+		all.GetColumnRef().Fields = append(stringNodes(row.Aliasname), all.GetColumnRef().Fields...)
+		want.TargetList = []*pgparse.Node{resTarget(all)}
+		want.FromClause = []*pgparse.Node{{Node: &pgparse.Node_JoinExpr{JoinExpr: &pgparse.JoinExpr{
+			Jointype: pgparse.JoinType_JOIN_LEFT, Larg: subselect(emptySelect(), one), Rarg: subselect(inner, row), Quals: boolean(true),
+		}}}}
+	} else {
+		row := query.FromClause[0].GetRangeSubselect()
+		inner.ValuesLists = row.GetSubquery().GetSelectStmt().GetValuesLists()
+		if !c.isFresh(row.GetAlias()) || len(inner.ValuesLists) != 1 || len(inner.ValuesLists[0].GetList().GetItems()) != 1 {
+			return false
+		}
+		value = inner.ValuesLists[0].GetList().Items[0]
+		checked := column(row.Alias.Aliasname, "column1")
+		for _, n := range group {
+			a.values[n.GetResTarget().Name] = checked
+		}
+		want.TargetList = []*pgparse.Node{resTarget(checked)}
+		want.FromClause = []*pgparse.Node{subselect(inner, row.Alias)}
+	}
+	want.WhereClause = query.WhereClause
+	if !pgparse.Equal(*place, scalar(want)) || !c.isActionCheck(query.WhereClause, t, c.writtenBy(a, d)) {
+		return false
+	}
+	*place = value
+	return true
+}
+
+// areFresh reports whether two aliases, and one for each column of the second,
+// were inserted and are different.
+func (c *certifier) areFresh(one, row *pgparse.Alias, group []*pgparse.Node) bool {
+	if one == nil || row == nil || len(row.Colnames) != len(group) {
+		return false
+	}
+	all := []string{one.Aliasname, row.Aliasname}
+	for _, n := range row.Colnames {
+		all = append(all, n.GetString_().GetSval())
+	}
+	for i, name := range all {
+		if slices.Contains(all[:i], name) || !c.isFresh(&pgparse.Alias{Aliasname: name}) {
+			return false
+		}
+	}
+	return true
 }
 
 // An action is what a WHEN clause of a MERGE writes.
@@ -165,7 +309,7 @@ func actionValue(w *pgparse.MergeWhenClause, column string) *pgparse.Node {
 				return nil
 			}
 			value = w.Values[i]
-		case multi == nil:
+		case multi == nil, multi.Source.GetSubLink() != nil:
 			value = target.Val
 		default:
 			row := multi.Source.GetRowExpr().GetArgs()
@@ -217,9 +361,6 @@ func (c *certifier) writtenBy(a *action, d demand) []wanted {
 	}
 	for _, f := range d.references {
 		visible := func(alias string) []wanted { return c.visible(f.Target, alias, toRefer) }
-		if len(visible("")) == 0 {
-			continue
-		}
 		value := a.values[f.Column]
 		all = append(all, func(n *pgparse.Node) *pgparse.Node {
 			return eitherNull(n, func(n *pgparse.Node) *pgparse.Node {
@@ -235,9 +376,7 @@ func (c *certifier) writtenBy(a *action, d demand) []wanted {
 func (c *certifier) isActionCheck(n *pgparse.Node, t *policy.Table, all []wanted) bool {
 	message := emptySelect()
 	message.TargetList = []*pgparse.Node{resTarget(literal(fmt.Sprintf("scoped-pgx:%s.%s:(new)", t.Schema, t.Name)))}
-	failure := cast(&pgparse.Node{Node: &pgparse.Node_SubLink{SubLink: &pgparse.SubLink{
-		SubLinkType: pgparse.SubLinkType_EXPR_SUBLINK, Subselect: selectNode(message),
-	}}}, "bool", false)
+	failure := cast(scalar(message), "bool", false)
 	condition, yes := c.caseOf(n, failure)
 	if condition == nil || !pgparse.Equal(yes, boolean(true)) {
 		return false

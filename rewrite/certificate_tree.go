@@ -127,6 +127,19 @@ func isNullTest(value *pgparse.Node) *pgparse.Node {
 	}}}
 }
 
+// scalar builds a subquery in an expression.
+func scalar(query *pgparse.SelectStmt) *pgparse.Node {
+	return &pgparse.Node{Node: &pgparse.Node_SubLink{SubLink: &pgparse.SubLink{
+		SubLinkType: pgparse.SubLinkType_EXPR_SUBLINK, Subselect: selectNode(query),
+	}}}
+}
+
+func subselect(query *pgparse.SelectStmt, alias *pgparse.Alias) *pgparse.Node {
+	return &pgparse.Node{Node: &pgparse.Node_RangeSubselect{RangeSubselect: &pgparse.RangeSubselect{
+		Subquery: selectNode(query), Alias: alias,
+	}}}
+}
+
 // failing builds the expression that fails for a row of t, called ref, with a
 // message that names the table.
 func failing(t *policy.Table, ref, typeName string) *pgparse.Node {
