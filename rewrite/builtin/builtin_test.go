@@ -169,8 +169,16 @@ func TestRelation(t *testing.T) {
 		{"pg_catalog", "pg_authid", false},
 		{"pg_catalog", "pg_largeobject", false},
 		{"pg_catalog", "pg_statistic", false},
-		{"pg_catalog", "pg_proc", false},
-		{"information_schema", "routines", false},
+		{"pg_catalog", "pg_proc", true},
+		{"information_schema", "routines", true},
+		{"pg_catalog", "pg_statistic_ext", true},
+		{"pg_catalog", "pg_statistic_ext_data", false},
+		{"pg_catalog", "pg_roles", false},
+		{"pg_catalog", "pg_sequences", false},
+		{"pg_catalog", "pg_subscription", false},
+		{"pg_catalog", "pg_foreign_server", false},
+		{"information_schema", "foreign_tables", true},
+		{"information_schema", "foreign_table_options", false},
 	} {
 		if got := builtin.Relation(c.schema, c.name); got != c.want {
 			t.Errorf("Relation(%q, %q) = %v", c.schema, c.name, got)
