@@ -33,7 +33,7 @@
 // # Scopes
 //
 //	ctx = scoped.With(ctx, "site", 42)                  // one value
-//	ctx = scoped.With(ctx, "site", scoped.AnyOf(1, 2))  // several
+//	ctx = scoped.With(ctx, "site", scoped.AnyOf(1, 2))  // several, of which WriteTo names one that is written
 //	ctx = scoped.With(ctx, "site", scoped.All)          // unrestricted, on this dimension
 //	ctx = scoped.Disable(ctx, "nightly export")         // everything as it is; logged
 //
