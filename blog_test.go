@@ -40,6 +40,7 @@ CREATE TABLE bookmark (
 );
 CREATE TABLE tag (id bigint PRIMARY KEY, name text, weight numeric);
 CREATE TABLE device (id uuid PRIMARY KEY, owner uuid NOT NULL, label text NOT NULL);
+CREATE TABLE rank (id bigint PRIMARY KEY, rank integer);
 CREATE TABLE page (path text PRIMARY KEY, realm text, rank smallint);
 INSERT INTO site VALUES (1, 'Caesar''s blog'), (2, 'Augustus'' blog'), (3, 'Nero''s blog');
 INSERT INTO post VALUES (1, 1, 'I was stabbed'), (2, 2, 'I am in power now');

@@ -45,7 +45,8 @@ type Connector interface {
 // the text of an array, such as {1,2}. Settings of the session are checked
 // only where the base is pgx.
 //
-// A nil base or policy is an error of every Connect.
+// A nil base or policy is an error of every Connect, and so is a policy that does
+// not fit the catalogue.
 func NewConnector(base driver.Connector, p *policy.Policy, opts ...Option) Connector {
 	c := &connector{base: base, engine: newEngine(p, opts)}
 	if closer, ok := base.(io.Closer); ok {
@@ -62,11 +63,11 @@ type connector struct {
 // Connect connects, and refuses a session whose settings would let the server
 // read a text differently from us.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	switch {
-	case c.base == nil:
+	if c.base == nil {
 		return nil, configError("NewConnector was given no base", "", nil)
-	case c.rules.Load() == nil:
-		return nil, configError("NewConnector was given no policy", "load one with policy.Load", nil)
+	}
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	base, err := c.base.Connect(ctx)
 	if err != nil {

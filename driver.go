@@ -81,5 +81,9 @@ func OpenConnector(name string) (Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return NewConnector(base, p, opts...), nil
+	e := newEngine(p, opts)
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	return &connector{base: base, engine: e}, nil
 }

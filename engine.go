@@ -13,7 +13,8 @@ import (
 
 // An engine is what all connections of a connector or pool have in common.
 type engine struct {
-	rules     atomic.Pointer[rules] // nil where no policy was given
+	rules     atomic.Pointer[rules] // nil where there is a fault
+	fault     error                 // of the policy that newEngine was given
 	cacheSize int
 	logger    *slog.Logger // nil for slog.Default at the time of logging
 
@@ -35,35 +36,59 @@ func newEngine(p *policy.Policy, opts []Option) *engine {
 	for _, opt := range opts {
 		opt(e)
 	}
-	if p != nil {
-		e.use(p)
-	}
+	e.fault = e.use(p)
 	return e
 }
 
-// use makes p the policy of the statements to come.
-func (e *engine) use(p *policy.Policy) {
+// check returns why no connection may be made, if there is a reason.
+func (e *engine) check() error {
+	if e.rules.Load() == nil {
+		return e.fault
+	}
+	return nil
+}
+
+// use makes p the policy of the statements to come, if it fits the catalogue.
+func (e *engine) use(p *policy.Policy) error {
+	if p == nil {
+		return configError("no policy was given", "load one with policy.Load", nil)
+	}
 	r := &rules{policy: p}
 	r.unscoped = &binding{rules: r}
 	if e.catalog != nil || !e.askServer {
 		w := rewrite.Rewriter{Policy: p}
 		if e.catalog != nil {
+			if err := misfits(p, e.catalog); err != nil {
+				return err
+			}
 			w.Catalog = e.catalog
 		}
 		r.cache = newRewriteCache(w, e.cacheSize)
 	}
 	e.rules.Store(r)
+	return nil
+}
+
+// misfits returns the mistakes of a policy whose tables the database does not
+// have, or has in another form.
+func misfits(p *policy.Policy, c *catalog.Catalog) error {
+	var mistakes policy.Errors
+	for _, f := range c.Check(p) {
+		if f.Fatal {
+			mistakes = append(mistakes, &policy.Error{File: p.File(), Line: f.Line, Column: f.Column, Message: f.Message, Hint: f.Hint})
+		}
+	}
+	if len(mistakes) == 0 {
+		return nil
+	}
+	return configError("the policy does not fit the database:\n"+mistakes.Error(), "", mistakes)
 }
 
 // SetPolicy is that of a Connector.
 func (e *engine) SetPolicy(p *policy.Policy) error {
-	if p == nil {
-		return configError("SetPolicy was given no policy", "load one with policy.Load", nil)
-	}
 	e.changing <- struct{}{}
 	defer func() { <-e.changing }()
-	e.use(p)
-	return nil
+	return e.use(p)
 }
 
 // readCatalog asks the server for the catalogue where nobody has yet. A fault is
@@ -87,7 +112,10 @@ func (e *engine) readCatalog(ctx context.Context, q catalog.Querier) error {
 			"connect to PostgreSQL 14 or later, or give the catalogue as a file with "+catalogKey+" or WithCatalog", err)
 	}
 	e.catalog = read
-	e.use(e.rules.Load().policy)
+	if err := e.use(e.rules.Load().policy); err != nil {
+		e.catalog = nil
+		return err
+	}
 	return nil
 }
 

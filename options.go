@@ -29,8 +29,10 @@ func WithCacheSize(bytes int) Option {
 
 // WithCatalog gives the catalogue of the database's tables, with which some
 // statements are accepted that would be refused otherwise, and calls of functions
-// in the form of columns are refused. The connector keeps to it: after a change
-// of the schema, make another one. The default is none.
+// in the form of columns are refused. A policy with tables that it lacks, or has
+// in another form, is an Error of CodeConfig on connecting. The connector keeps to
+// the catalogue: after a change of the schema, make another one. The default is
+// none.
 func WithCatalog(c *catalog.Catalog) Option {
 	return func(e *engine) { e.catalog, e.askServer = c, false }
 }

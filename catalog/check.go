@@ -15,6 +15,10 @@ type Finding struct {
 	Line, Column int    // of the table's entry in the policy file
 	Message      string
 	Hint         string // what to do
+
+	// Fatal is set where statements on the table cannot be guarded at all: a
+	// table or column does not exist, or is of a type that cannot be compared.
+	Fatal bool
 }
 
 // String returns "line:column: message; hint".
@@ -32,7 +36,7 @@ func (c *Catalog) Check(p *policy.Policy) []Finding {
 	for _, t := range p.Tables() {
 		if c.Table(t.Schema, t.Name) == nil && t.Access != policy.Denied {
 			k.table = t
-			k.find(c.suggestTable(t), "table %s.%s does not exist", t.Schema, t.Name)
+			k.fatal(c.suggestTable(t), "table %s.%s does not exist", t.Schema, t.Name)
 		}
 	}
 	for _, t := range c.tables {
@@ -40,7 +44,7 @@ func (c *Catalog) Check(p *policy.Policy) []Finding {
 			continue
 		}
 		if t.Kind == Type {
-			k.find("remove it", "%s.%s is a type and no table", t.Schema, t.Name)
+			k.fatal("remove it", "%s.%s is a type and no table", t.Schema, t.Name)
 			continue
 		}
 		for _, s := range k.table.Scopings {
@@ -67,6 +71,11 @@ func (k *checker) find(hint, format string, args ...any) {
 	})
 }
 
+func (k *checker) fatal(hint, format string, args ...any) {
+	k.find(hint, format, args...)
+	k.findings[len(k.findings)-1].Fatal = true
+}
+
 func (k *checker) scoping(t *Table, s policy.Scoping) {
 	for _, alternative := range s.Any {
 		k.scoping(t, alternative)
@@ -76,12 +85,12 @@ func (k *checker) scoping(t *Table, s policy.Scoping) {
 	}
 	column := t.Column(s.Column)
 	if column == nil {
-		k.find(hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, s.Column)
+		k.fatal(hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, s.Column)
 		return
 	}
 	if s.Path == nil {
 		if !canEqual(string(s.Dimension.Type), column.Type) {
-			k.find(fmt.Sprintf("give dimension %q the column's type", s.Dimension.Name),
+			k.fatal(fmt.Sprintf("give dimension %q the column's type", s.Dimension.Name),
 				"column %s of %s.%s is of type %s, and dimension %q of type %s", column.Name, t.Schema, t.Name, column.Type, s.Dimension.Name, s.Dimension.Type)
 		}
 		return
@@ -97,7 +106,7 @@ func (k *checker) beside(t *Table) {
 	if k.table.Where != nil {
 		for _, name := range k.table.Where.Columns {
 			if t.Column(name) == nil {
-				k.find(hasColumns(t), "table %s.%s has no column %s, which its condition names", t.Schema, t.Name, name)
+				k.fatal(hasColumns(t), "table %s.%s has no column %s, which its condition names", t.Schema, t.Name, name)
 			}
 		}
 	}
@@ -105,7 +114,7 @@ func (k *checker) beside(t *Table) {
 		if column := t.Column(f.Column); column != nil {
 			k.way(t, "reference", column, f.Target, f.Key)
 		} else {
-			k.find(hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, f.Column)
+			k.fatal(hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, f.Column)
 		}
 	}
 }
@@ -120,9 +129,9 @@ func (k *checker) way(t *Table, kind string, column *Column, to *policy.Table, k
 	path := fmt.Sprintf("%s -> %s.%s(%s)", column.Name, target.Schema, target.Name, keyName)
 	switch {
 	case key == nil:
-		k.find(hasColumns(target), "the %s %s of %s.%s leads to a column that does not exist", kind, path, t.Schema, t.Name)
+		k.fatal(hasColumns(target), "the %s %s of %s.%s leads to a column that does not exist", kind, path, t.Schema, t.Name)
 	case !canEqual(key.Type, column.Type):
-		k.find("let the column refer to one of its own type", "the %s %s of %s.%s leads from type %s to type %s", kind, path, t.Schema, t.Name, column.Type, key.Type)
+		k.fatal("let the column refer to one of its own type", "the %s %s of %s.%s leads from type %s to type %s", kind, path, t.Schema, t.Name, column.Type, key.Type)
 	case kind == "path":
 		if !target.IsUnique(key.Name) && target.hasRows() {
 			k.find(fmt.Sprintf("add a unique constraint on %s alone, or another row with its value can adopt rows", key.Name),
