@@ -35,9 +35,10 @@ func certify(r *Rewrite, s *source, original []statement, p *policy.Policy, cata
 		c.fail("it holds %d statements", len(stmts))
 	default:
 		functions := make([]map[string]map[string]bool, len(original))
+		inserts := make([]map[string]*pgparse.InsertStmt, len(original))
 		for i, s := range original {
 			if s.holdsRows() {
-				functions[i] = fields(s.node)
+				functions[i], inserts[i] = fields(s.node), insertsOf(s.node)
 				c.functions = functions[i]
 				c.demandColumns(s.node)
 				c.walk(s.node, nil)
@@ -50,7 +51,7 @@ func certify(r *Rewrite, s *source, original []statement, p *policy.Policy, cata
 		for i, s := range original {
 			rewritten := pgparse.Unwrap(stmts[i].Stmt)
 			if s.holdsRows() {
-				c.functions = functions[i]
+				c.functions, c.inserts = functions[i], inserts[i]
 				c.walk(rewritten, nil)
 			}
 			if c.reason == "" && !pgparse.Equal(s.node, rewritten) {
@@ -85,8 +86,10 @@ type certifier struct {
 	nested    bool    // inside a WITH query
 	levels    []level // the FROM lists around what is walked
 	reason    string
-	functions map[string]map[string]bool // the fields of the functions in FROM
-	visited   map[any]bool               // the tables and functions of the rewrite that were judged
+	functions map[string]map[string]bool     // the fields of the functions in FROM
+	inserts   map[string]*pgparse.InsertStmt // of the WITH clause, by the names of their queries
+	names     []string                       // of the WITH queries that a check sees
+	visited   map[any]bool                   // the tables and functions of the rewrite that were judged
 }
 
 func (c *certifier) fail(format string, args ...any) {

@@ -126,12 +126,57 @@ func (c *certifier) predicate(condition *pgparse.Node, s policy.Scoping, ref str
 	if len(s.Any) > 0 {
 		return c.alternatives(condition, s.Any, ref, p)
 	}
-	return c.orNull(condition, s, column(ref, s.Column), p, func(condition *pgparse.Node) *pgparse.Node {
-		if s.Path != nil {
-			return c.refers(condition, s.Path.Target, s.Path.Key, column(ref, s.Column), ref, c.pathVisible(s.Path, p))
-		}
-		return c.inScope(s.Dimension, column(ref, s.Column), p)
+	value := column(ref, s.Column)
+	if s.Path == nil {
+		return c.orNull(condition, s, value, p, func(*pgparse.Node) *pgparse.Node { return c.inScope(s.Dimension, value, p) })
+	}
+	return c.orInserted(condition, s.Path.Target, s.Path.Key, value, p, func(condition *pgparse.Node) *pgparse.Node {
+		return c.orNull(condition, s, value, p, func(condition *pgparse.Node) *pgparse.Node {
+			return c.refers(condition, s.Path.Target, s.Path.Key, value, ref, c.pathVisible(s.Path, p))
+		})
 	})
+}
+
+// orInserted builds the tree of (value IN (SELECT key FROM query) OR predicate)
+// where the condition begins so, for WITH queries that insert rows into target.
+func (c *certifier) orInserted(condition *pgparse.Node, target *policy.Table, key string, value *pgparse.Node, p purpose, predicate wanted) *pgparse.Node {
+	either := condition.GetBoolExpr()
+	if either == nil || either.Boolop != pgparse.BoolExprType_OR_EXPR || p != toCheck && p != toRefer {
+		return predicate(condition)
+	}
+	last := len(either.Args) - 1
+	for _, arg := range either.Args[:last] {
+		if !c.isInserted(arg, target, key, value) {
+			return predicate(condition)
+		}
+	}
+	tree := predicate(either.Args[last])
+	if tree == nil {
+		return nil
+	}
+	return or(append(slices.Clone(either.Args[:last]), tree)...)
+}
+
+// isInserted reports whether a condition is that a value is the key of a row
+// which a visible WITH query inserts into target.
+func (c *certifier) isInserted(condition *pgparse.Node, target *policy.Table, key string, value *pgparse.Node) bool {
+	from := condition.GetSubLink().GetSubselect().GetSelectStmt().GetFromClause()
+	if len(from) != 1 {
+		return false
+	}
+	rv := from[0].GetRangeVar()
+	insert := c.inserts[rv.GetRelname()]
+	if insert == nil || !isVisible(c.names, rv.Relname) || !c.isFresh(rv.Alias) {
+		return false
+	}
+	name := returnedKey(c.policy, insert, target, key)
+	if name == "" {
+		return false
+	}
+	sub := emptySelect()
+	sub.TargetList = []*pgparse.Node{resTarget(column(rv.Alias.Aliasname, name))}
+	sub.FromClause = []*pgparse.Node{rangeVar(&policy.Table{Name: rv.Relname}, rv.Alias.Aliasname)}
+	return pgparse.Equal(condition, in(value, sub))
 }
 
 // orNull builds the tree of a predicate of a value, and where the scoping admits
@@ -219,7 +264,9 @@ func (c *certifier) reference(f policy.Reference, ref string) wanted {
 	value := column(ref, f.Column)
 	return func(condition *pgparse.Node) *pgparse.Node {
 		return eitherNull(condition, func(condition *pgparse.Node) *pgparse.Node {
-			return c.refers(condition, f.Target, f.Key, value, ref, visible)
+			return c.orInserted(condition, f.Target, f.Key, value, toRefer, func(condition *pgparse.Node) *pgparse.Node {
+				return c.refers(condition, f.Target, f.Key, value, ref, visible)
+			})
 		}, value, true)
 	}
 }

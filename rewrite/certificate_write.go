@@ -19,6 +19,7 @@ func (c *certifier) written(rv *pgparse.RangeVar) *policy.Table {
 }
 
 func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
+	c.names = scope
 	t := c.written(n.Relation)
 	defer c.enter(n.FromClause, n.Relation, scope)()
 	tables := c.fromList(n.FromClause, scope)
@@ -94,6 +95,7 @@ func (c *certifier) assigned(t *policy.Table, set []*pgparse.Node) demand {
 }
 
 func (c *certifier) insert(n *pgparse.InsertStmt, scope []string) {
+	c.names = scope
 	t := c.written(n.Relation)
 	if t != nil {
 		isListed := len(n.Cols) > 0

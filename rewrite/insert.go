@@ -198,7 +198,7 @@ func (r *rewriter) fillLeaf(n *pgparse.SelectStmt, value string) {
 // assignments are evaluated on such a row.
 func (r *rewriter) onConflict(c *pgparse.OnConflictClause, t *relation, guard string, visible *ctes) {
 	if guard != "" && c.Action == pgparse.OnConflictAction_ONCONFLICT_UPDATE {
-		guard = tester{rewriter: r, purpose: toCheck, perRow: true}.visible(t.Table, t.ref)
+		guard = tester{rewriter: r, purpose: toCheck, perRow: true}.allVisible(t.Table, t.ref)
 	} else {
 		guard = ""
 	}

@@ -103,7 +103,7 @@ func (a *mergeAction) demand(d demand) {
 	}
 	for _, f := range d.references {
 		row := a.alias()
-		visible := tester{rewriter: a.rewriter, purpose: toRefer}.visible(f.Target, row)
+		visible := tester{rewriter: a.rewriter, purpose: toRefer}.allVisible(f.Target, row)
 		if !a.require(f.Target, a.t.location) || visible == "" {
 			continue
 		}

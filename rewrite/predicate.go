@@ -2,6 +2,8 @@ package rewrite
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
@@ -57,11 +59,14 @@ type tester struct {
 	// has: for one row of a tenant with 10,000 that took 4.3 ms on PostgreSQL 15,
 	// and EXISTS, which looks the key up, 0.2 ms.
 	perRow bool
+
+	// visible are the WITH queries that the row's own references may be found in.
+	visible *ctes
 }
 
-// visible returns the predicate of the rows of t, which the statement calls ref,
-// that are visible. It is empty where all of them are.
-func (r tester) visible(t *policy.Table, ref string) string {
+// allVisible returns the predicate of the rows of t, which the statement calls
+// ref, that are visible. It is empty where all of them are.
+func (r tester) allVisible(t *policy.Table, ref string) string {
 	return r.all(t.Scopings, conditionOf(t, r.purpose), ref)
 }
 
@@ -95,6 +100,7 @@ func (r tester) each(scopings []policy.Scoping, ref string) []string {
 
 func (r tester) predicate(s policy.Scoping, ref string) string {
 	if s.Any != nil {
+		r.visible = nil
 		return "(" + strings.Join(r.each(s.Any, ref), " OR ") + ")"
 	}
 	column := ref + "." + pgparse.QuoteIdentifier(s.Column)
@@ -108,14 +114,38 @@ func (r tester) predicate(s policy.Scoping, ref string) string {
 		predicate = column + " = " + r.value(s.Dimension)
 	}
 	if admitsNull(s, r.purpose) {
-		return fmt.Sprintf("(%s OR %s IS NULL)", predicate, column)
+		predicate = fmt.Sprintf("(%s OR %s IS NULL)", predicate, column)
+	}
+	if s.Path != nil {
+		return r.orInserted(s.Path.Target, s.Path.Key, column, predicate)
 	}
 	return predicate
+}
+
+// orInserted returns the predicate, or that the column refers to a row which a
+// WITH query of the statement inserts.
+func (r tester) orInserted(target *policy.Table, key, column, predicate string) string {
+	var either []string
+	for _, name := range slices.Sorted(maps.Keys(r.inserts)) {
+		if r.visible == nil || !r.visible.hides(&pgparse.RangeVar{Relname: name}) {
+			continue
+		}
+		if returned := returnedKey(r.policy, r.inserts[name], target, key); returned != "" {
+			row := r.alias()
+			either = append(either, fmt.Sprintf("%s IN (SELECT %s.%s FROM %s AS %s)", column,
+				row, pgparse.QuoteIdentifier(returned), pgparse.QuoteIdentifier(name), row))
+		}
+	}
+	if len(either) == 0 {
+		return predicate
+	}
+	return "(" + strings.Join(append(either, predicate), " OR ") + ")"
 }
 
 // path returns the predicate that a column refers to a row of a path's target
 // that is visible.
 func (r tester) path(p *policy.Path, column string) string {
+	r.visible = nil
 	row := r.alias()
 	visible := r.predicate(*p.Via, row)
 	if c := p.Target.Where; c != nil {
@@ -136,14 +166,16 @@ func (r tester) refers(target *policy.Table, key, row, column, visible string) s
 // reference returns the predicate that a column which has been written is NULL
 // or refers to a row that is visible, or nothing where every row is.
 func (r tester) reference(f policy.Reference, ref string) string {
-	r.purpose = toRefer
+	inserted := r
+	r.purpose, r.visible = toRefer, nil
 	row := r.alias()
-	visible := r.visible(f.Target, row)
+	visible := r.allVisible(f.Target, row)
 	if visible == "" {
 		return ""
 	}
 	column := ref + "." + pgparse.QuoteIdentifier(f.Column)
-	return fmt.Sprintf("(%s IS NULL OR %s)", column, r.refers(f.Target, f.Key, row, column, visible))
+	return fmt.Sprintf("(%s IS NULL OR %s)", column,
+		inserted.orInserted(f.Target, f.Key, column, r.refers(f.Target, f.Key, row, column, visible)))
 }
 
 // value returns the bind parameter that holds a dimension's value, or the array

@@ -44,6 +44,9 @@ type rewriter struct {
 	fences       map[*pgparse.SelectStmt]int
 	fencedTables map[*pgparse.RangeVar]bool
 
+	// inserts are the INSERTs of the WITH clause, by the names of their queries.
+	inserts map[string]*pgparse.InsertStmt
+
 	// functions are the fields of the functions in FROM, by alias.
 	functions map[string]map[string]bool
 
@@ -61,7 +64,7 @@ type locatedRef struct {
 func (r *rewriter) rewriteAll(stmts []statement) *Rewrite {
 	var check, returning bool // of the first
 	for i, s := range stmts {
-		r.first, r.functions = s.first, fields(s.node)
+		r.first, r.functions, r.inserts = s.first, fields(s.node), insertsOf(s.node)
 		r.dangerOfRoot = sync.OnceValue(func() danger { return dangerOfStatement(s.node) })
 		r.check, r.returning, r.empty = false, false, false
 		r.statement(s.node)
@@ -136,7 +139,7 @@ func (r *rewriter) guard(t *policy.Table, ref string, p purpose, location int32)
 	if !r.require(t, location) {
 		return "false"
 	}
-	return tester{rewriter: r, purpose: p}.visible(t, ref)
+	return tester{rewriter: r, purpose: p}.allVisible(t, ref)
 }
 
 // require reports whether the scope has every dimension that t is scoped on, and

@@ -155,7 +155,7 @@ func (r *rewriter) returned(t *relation, d demand, rv *pgparse.RangeVar, from, r
 	for _, f := range d.references {
 		r.require(f.Target, rv.Location)
 	}
-	predicate := tester{rewriter: r, purpose: toCheck, perRow: true}.written(d, t.ref)
+	predicate := tester{rewriter: r, purpose: toCheck, perRow: true, visible: visible}.written(d, t.ref)
 	if predicate == "" {
 		r.walkAll(returning, visible)
 		return
