@@ -23,11 +23,20 @@ type Condition struct {
 // For returns the condition on the rows called ref, as SQL spells it.
 func (c *Condition) For(ref string) string { return strings.Join(c.pieces, ref+".") }
 
+// Bounds of a condition, within which no parser runs out of stack.
+const (
+	maxCondition = 2000
+	maxBrackets  = 50
+)
+
 const conditionForms = "compare the table's own columns with constants, such as deleted_at IS NULL"
 
 // newCondition reads the SQL of a condition. Its error says what is wrong with it.
 func newCondition(text string) (*Condition, error) {
 	const prefix = "SELECT ("
+	if len(text) > maxCondition {
+		return nil, fmt.Errorf("the condition is %d bytes long, the most is %d", len(text), maxCondition)
+	}
 	tokens, err := pgparse.Scan(text)
 	if err != nil {
 		return nil, fmt.Errorf("the condition cannot be read: %w", err)
@@ -38,7 +47,9 @@ func newCondition(text string) (*Condition, error) {
 		case pgparse.Token_SQL_COMMENT, pgparse.Token_C_COMMENT:
 			return nil, fmt.Errorf("the condition holds a comment")
 		case pgparse.Token_ASCII_40:
-			depth++
+			if depth++; depth > maxBrackets {
+				return nil, fmt.Errorf("the condition has more than %d brackets in each other", maxBrackets)
+			}
 		case pgparse.Token_ASCII_41:
 			if depth--; depth < 0 {
 				return nil, fmt.Errorf("the condition closes a bracket that it does not open")
