@@ -37,6 +37,9 @@ func newCondition(text string) (*Condition, error) {
 	if len(text) > maxCondition {
 		return nil, fmt.Errorf("the condition is %d bytes long, the most is %d", len(text), maxCondition)
 	}
+	if strings.IndexByte(text, 0) >= 0 {
+		return nil, fmt.Errorf("the condition holds a NUL byte")
+	}
 	tokens, err := pgparse.Scan(text)
 	if err != nil {
 		return nil, fmt.Errorf("the condition cannot be read: %w", err)

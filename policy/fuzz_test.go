@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
@@ -47,6 +48,11 @@ func FuzzPolicy(f *testing.F) {
 			}
 			if (table.Access == policy.Scoped) != (len(table.Scopings) > 0) {
 				t.Errorf("%s: access %d with %d scopings", name, table.Access, len(table.Scopings))
+			}
+			if c := table.Where; c != nil {
+				if stmts, err := pgparse.Parse("SELECT 1 WHERE " + c.For("t")); err != nil || len(stmts) != 1 || len(c.Columns) == 0 {
+					t.Errorf("%s: the condition %q: %v", name, c.For("t"), err)
+				}
 			}
 			ways := 0
 			for i := range table.Scopings {
