@@ -24,6 +24,7 @@ const (
 	key      = "key"      // the table's own key
 	scopes   = "scope"    // holds the scope's value
 	side     = "side"     // holds the scope's value, or another column does
+	deleted  = "deleted"  // a time at which the row was deleted, mostly NULL
 	word     = "word"     // text that compares with that of other tables
 	digits   = "digits"   // text that is a number
 	divisor  = "divisor"  // an integer from 1 to 9; poison is zero
@@ -33,7 +34,7 @@ const (
 	day      = "day"      // a date near 2026; poison is the last one
 	moment   = "moment"   // a time near 2026; poison is the last one
 	pattern  = "pattern"  // text that is a pattern; poison is one that no matching survives
-	big      = "big"      // a number below a thousand; poison is the largest bigint
+	huge     = "huge"     // a number below a thousand; poison is the largest bigint
 	list     = "list"     // an array whose first element is a divisor
 	numerals = "numerals" // an array of text that is numbers
 	zone     = "zone"     // the name of a time zone
@@ -63,9 +64,9 @@ type table struct {
 // or a reference, and an exclamation mark where an INSERT has to name it.
 var schemaTables = parseTables(`
 site w (id): id bigint key!, name text word!, plan text, quota integer divisor
-country r (code): code text!, name text word!, population bigint big
+country r (code): code text!, name text word!, population bigint huge
 account w (id): id bigint scope, name text word, credit numeric positive, num text digits, doc jsonb document
-post w (id): id bigint key, site_id bigint scope, title text word, slug text fixed, num text digits, n integer divisor, big bigint big, doc jsonb document, tags text[] numerals, due date day, days integer days, created_at timestamptz moment
+post w (id): id bigint key, site_id bigint scope, title text word, slug text fixed, num text digits, n integer divisor, big bigint huge, doc jsonb document, tags text[] numerals, due date day, days integer days, created_at timestamptz moment
 comment w (id): id bigint key, post_id bigint ->post!, parent_id bigint ->comment, body text word, num text digits, score integer divisor, at text daytext, pat text pattern
 reaction w (id): id bigint key, comment_id bigint ->comment!, kind text word, weight integer divisor, num text digits
 award w (id): id bigint key, reaction_id bigint ->reaction!, kind text word, amount text digits, steps integer divisor, doc jsonb document
@@ -79,11 +80,18 @@ bookmark w (id)(post_id, user_id): id bigint key, post_id bigint ->post!, user_i
 project a (id): id bigint key, org_id uuid scope, name text word, budget numeric positive, num text digits, doc jsonb document
 task w (id): id bigint key, project_id bigint ->project!, name text word, hours numeric positive, rate numeric positive, total numeric fixed, due date day, days integer days, num text digits, n integer divisor
 shop w (id): id bigint key, region text scope, name text word, num text digits, n integer divisor
-stock w (id): id bigint key, shop_id bigint ->shop!, item text word, qty integer divisor, price numeric positive, big bigint big, num text digits
+stock w (id): id bigint key, shop_id bigint ->shop!, item text word, qty integer divisor, price numeric positive, big bigint huge, num text digits
 listing w (id): id bigint key, post_id bigint ->post!, shop_id bigint ->shop!, num text digits, n integer divisor
 message w (id): id bigint key, sender_id bigint side, recipient_id bigint side, body text word, num text digits, n integer divisor, doc jsonb document
 attachment w (id): id bigint key, message_id bigint ->message!, name text word, size integer divisor, num text digits
 notice w (id): id bigint key, site_id bigint side, post_id bigint ->post, title text word, num text digits, days integer days
+template w (id): id bigint key, site_id bigint side, name text word, num text digits, n integer divisor
+holiday r (id): id bigint key!, site_id bigint scope, name text word, num text digits, day date day
+article w (id): id bigint key, site_id bigint scope, deleted_at timestamptz deleted, title text word, num text digits, n integer divisor
+page w (id): id bigint key, site_id bigint scope, deleted_at timestamptz deleted, title text word, num text digits, n integer divisor
+label w (id): id bigint key, site_id bigint scope, post_id bigint ->post, article_id bigint ->article, name text word, num text digits, n integer divisor
+topic w (id): id bigint key, site_id bigint scope, team_id bigint scope, title text word, pat text pattern, num text digits, n integer divisor
+comment_list r: id bigint key, site_id bigint scope, body text word, num text digits, share integer, title text word
 post_list r: id bigint key, site_id bigint scope, title text word, num text digits, n integer divisor, due date day
 `)
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/big"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +33,6 @@ const timeout = "3s"
 // its own that is rolled back.
 type arm struct {
 	conn  *pgconn.PgConn
-	state string // the query that summarizes every table
 	rows  string // the query that returns the hashes of the scope's rows
 	reset string
 	role  bool // statements are run under tenantRole
@@ -44,7 +44,8 @@ func connect(ctx context.Context, dsn string, s Scope, settings ...string) (*arm
 	if err != nil {
 		return nil, err
 	}
-	setup := "SET statement_timeout = '" + timeout + "'; SET lock_timeout = '2s'"
+	// To plan the query that summarizes every table takes longer than to run it.
+	setup := "PREPARE state AS " + stateSQL(s) + "; SET statement_timeout = '" + timeout + "'; SET lock_timeout = '2s'"
 	for _, s := range settings {
 		if s != "" {
 			setup += "; " + s
@@ -54,7 +55,7 @@ func connect(ctx context.Context, dsn string, s Scope, settings ...string) (*arm
 		conn.Close(ctx)
 		return nil, err
 	}
-	return &arm{conn: conn, state: stateSQL(s), rows: rowsSQL(s), reset: resetSQL()}, nil
+	return &arm{conn: conn, rows: rowsSQL(s), reset: resetSQL()}, nil
 }
 
 func (a *arm) close() {
@@ -75,6 +76,19 @@ type sum struct{ count, hash string }
 
 func (s sum) isEmpty() bool { return s.count == "0" || s == sum{} }
 
+// plus returns the sum of two multisets.
+func (s sum) plus(t sum) sum {
+	if t.isEmpty() {
+		return s
+	}
+	add := func(a, b string) string {
+		x, _ := new(big.Int).SetString(a, 10)
+		y, _ := new(big.Int).SetString(b, 10)
+		return x.Add(x, y).String()
+	}
+	return sum{add(s.count, t.count), add(s.hash, t.hash)}
+}
+
 // An outcome is what a statement did.
 type outcome struct {
 	fields  []field
@@ -87,6 +101,7 @@ type outcome struct {
 	// What every table holds afterwards, by name: the rows of the scope, and the others.
 	visible, hidden map[string]sum
 	taken           bool                // a row of the scope has the key of one of others
+	left            bool                // there is a row that the scope must not write
 	tables          map[string][]string // the hashes of the rows of the scope, where they are asked for
 }
 
@@ -161,7 +176,7 @@ func (a *arm) run(ctx context.Context, q question) (*outcome, error) {
 		if q.rows {
 			end = append(end, a.rows)
 		}
-		end = append(end, a.state)
+		end = append(end, "EXECUTE state")
 	}
 	results, err := a.conn.Exec(ctx, strings.Join(append(end, "ROLLBACK"), "; ")).ReadAll()
 	if err != nil {
@@ -174,6 +189,7 @@ func (a *arm) run(ctx context.Context, q question) (*outcome, error) {
 			o.visible[string(row[0])] = sum{string(row[1]), string(row[2])}
 			o.hidden[string(row[0])] = sum{string(row[3]), string(row[4])}
 			o.taken = o.taken || string(row[5]) != "0"
+			o.left = o.left || string(row[6]) != "0"
 		}
 		if q.rows {
 			o.tables = map[string][]string{}

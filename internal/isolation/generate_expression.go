@@ -99,13 +99,13 @@ func (g *generator) partial(l levels, typ string) string {
 			{digits, "?::integer"}, {digits, "CAST(? AS integer)"}, {digits, "?::integer + 1"}, {digits, "int4(?::numeric)"},
 			{divisor, "100 / ?"}, {divisor, "7 % ?"}, {divisor, "mod(7, ?)"}, {divisor, "width_bucket(1.5, 0, 10, ?)"},
 			{document, "(? ->> 'n')::integer"}, {document, "(? -> 'n')::integer"}, {document, "jsonb_array_length(? -> 'list')"}, {document, "(? #>> '{list,0}')::integer"},
-			{days, "? + 1"}, {days, "? * 2"}, {days, "abs(?) + 5"}, {big, "?::integer"}, {list, "100 / ?[1]"}, {numerals, "?[1]::integer"}, {day, "extract(year FROM ? + 1)::integer"},
+			{days, "? + 1"}, {days, "? * 2"}, {days, "abs(?) + 5"}, {huge, "?::integer"}, {list, "100 / ?[1]"}, {numerals, "?[1]::integer"}, {day, "extract(year FROM ? + 1)::integer"},
 			{positive, "round(sqrt(?))::integer"},
 		}
 	case bigint:
-		forms = []form{{digits, "?::bigint"}, {big, "? * 3"}, {big, "? + 1"}, {divisor, "100::bigint / ?"}, {document, "(? ->> 'n')::bigint"}}
+		forms = []form{{digits, "?::bigint"}, {huge, "? * 3"}, {huge, "? + 1"}, {divisor, "100::bigint / ?"}, {document, "(? ->> 'n')::bigint"}}
 	case numeric:
-		forms = []form{{digits, "?::numeric"}, {digits, "to_number(?, '999')"}, {positive, "ln(?)"}, {positive, "sqrt(?)"}, {divisor, "1.0 / ?"}, {divisor, "div(10, ?)"}, {big, "?::numeric(6,0)"}, {document, "(? -> 'n')::numeric"}}
+		forms = []form{{digits, "?::numeric"}, {digits, "to_number(?, '999')"}, {positive, "ln(?)"}, {positive, "sqrt(?)"}, {divisor, "1.0 / ?"}, {divisor, "div(10, ?)"}, {huge, "?::numeric(6,0)"}, {document, "(? -> 'n')::numeric"}}
 	case text:
 		forms = []form{
 			{divisor, "split_part('a,b', ',', ?)"}, {document, "? ->> 'k'"}, {document, "? #>> '{n}'"}, {pattern, "regexp_replace('alpha', ?, 'x')"}, {divisor, "chr(?)"},
@@ -115,7 +115,7 @@ func (g *generator) partial(l levels, typ string) string {
 		forms = []form{
 			{digits, "?::integer > 0"}, {digits, "(?::numeric) BETWEEN 0 AND 9"}, {divisor, "10 / ? > 2"}, {document, "(? ->> 'n')::integer > 1"}, {document, "? @> '{\"k\": \"v1\"}'"},
 			{document, "jsonb_array_length(? -> 'list') > 1"}, {document, "(? ->> 'on')::date > date '2026-01-01'"}, {dayText, "?::date > date '2026-01-01'"}, {days, "date '2026-01-01' + ? > date '2026-01-05'"},
-			{pattern, "'alpha' LIKE ?"}, {pattern, "'alpha' ~ ?"}, {pattern, "'beta' NOT ILIKE ?"}, {big, "? + 1 > 50"}, {list, "10 / ?[1] > 3"}, {numerals, "'2' = ANY (?)"}, {numerals, "1 = ANY (?::integer[])"},
+			{pattern, "'alpha' LIKE ?"}, {pattern, "'alpha' ~ ?"}, {pattern, "'beta' NOT ILIKE ?"}, {huge, "? + 1 > 50"}, {list, "10 / ?[1] > 3"}, {numerals, "'2' = ANY (?)"}, {numerals, "1 = ANY (?::integer[])"},
 			{zone, "timestamp '2026-01-01 00:00:00' AT TIME ZONE ? IS NOT NULL"}, {positive, "ln(?) > 0"}, {digits, "NOT (?::integer = 0)"}, {digits, "?::integer IN (1, 2, 3)"},
 			{moment, "? + interval '1 year' > timestamptz '2026-01-01 00:00:00+00'"}, {divisor, "make_date(2026, ?, 1) < date '2026-04-01'"},
 		}

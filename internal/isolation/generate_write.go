@@ -106,7 +106,7 @@ func (g *generator) clean(c column) string {
 		return fmt.Sprint(5000 + g.IntN(500))
 	case digits:
 		return g.one("'12'", "'3'", "NULL", "'0'")
-	case divisor, days, big:
+	case divisor, days, huge:
 		return fmt.Sprint(1 + g.IntN(9))
 	case document:
 		return g.one(`'{"n": 4, "list": [1], "on": "2026-03-04", "k": "v2"}'`, `'{"n": 7, "list": [2, 3], "on": "2026-03-05"}'`, "NULL")
@@ -116,6 +116,8 @@ func (g *generator) clean(c column) string {
 		return g.one("'2026-03-20'", "'2026-03-02'", "NULL")
 	case moment:
 		return "'2026-02-03 04:05:06+00'"
+	case deleted:
+		return g.one("NULL", "NULL", "'2026-02-03 04:05:06+00'")
 	case pattern:
 		return g.one("'a%'", "'%t%'")
 	case list:
@@ -138,10 +140,12 @@ func (g *generator) scopeValue(c column) string {
 		mine, others = "'00000000-0000-0000-0000-00000000000a'", "'00000000-0000-0000-0000-00000000000b'"
 	case c.typ == text:
 		mine, others = "'north'", "'south'"
+	case c.name == "team_id":
+		mine, others = "5", "6"
 	case c.name == "user_id" || c.name == "id" || c.name == "sender_id" || c.name == "recipient_id":
 		mine, others = "7", "8"
 	}
-	if g.chance(4) || c.flavour == side && g.chance(30) {
+	if g.chance(4) || c.flavour == side && g.chance(20) {
 		return others
 	}
 	if c.flavour == side && g.chance(15) {
@@ -218,7 +222,7 @@ func (g *generator) insert(depth int) query {
 			items := make([]string, len(columns))
 			for j, c := range columns {
 				items[j] = g.valueFor(nil, c, depth-1)
-				if g.chance(5) && c.flavour != scopes && !c.must && c.flavour != key {
+				if g.chance(5) && c.flavour != scopes && c.flavour != side && !c.must && c.flavour != key {
 					items[j] = "DEFAULT"
 				}
 			}
@@ -497,7 +501,7 @@ func (g *generator) mergeInsert(t *table, sources []*source) string {
 		switch r, ok := g.reference(l, ofFlavour(key)); {
 		case c.flavour == key && c.typ == bigint && ok && r.typ == bigint:
 			values[i] = r.sql + " + 6000"
-		case c.flavour != scopes && !c.must && g.chance(5):
+		case c.flavour != scopes && c.flavour != side && !c.must && g.chance(5):
 			values[i] = "DEFAULT"
 		}
 	}

@@ -219,7 +219,7 @@ func TestDriver(t *testing.T) {
 	}
 	defer own.Close()
 	ctx := t.Context()
-	for dimension, value := range map[string]any{"site": 1, "user": 7, "org": "00000000-0000-0000-0000-00000000000a", "region": "north"} {
+	for dimension, value := range map[string]any{"site": 1, "user": 7, "org": "00000000-0000-0000-0000-00000000000a", "region": "north", "team": 5} {
 		ctx = scoped.With(ctx, dimension, value)
 	}
 	for _, table := range isolation.Tables() {

@@ -44,6 +44,7 @@ const (
 type Result struct {
 	Verdict Verdict
 	Detail  string // the reason of a refusal, rejection or setting aside, or the difference
+	Writes  bool   // the statement does
 	Failed  bool   // both arms failed alike
 	Rows    int    // in the answer
 
@@ -88,7 +89,7 @@ func NewOracle(ctx context.Context, create CreateDatabase, s Scope, secured bool
 	for i, order := range layouts {
 		scripts := []string{schemaSQL, OwnSchema(s)}
 		if order != "" {
-			scripts = append(scripts, layoutSQL(order))
+			scripts = append(scripts, layoutSQL(order, Tables()))
 		}
 		dsn, err := create(ctx, scripts...)
 		for j := range settings {
@@ -182,14 +183,23 @@ const Plans = 4
 
 // Ask runs a statement through the arms, its rewrite under one set of planner settings.
 func (o *Oracle) Ask(ctx context.Context, sql string, plan int) (Result, error) {
-	params, err := rewrite.Params(sql)
-	if err != nil {
-		return Result{Verdict: Rejected, Detail: err.Error()}, nil
+	writes, order := kindOf(sql)
+	result, err := o.ask(ctx, sql, plan, writes, order)
+	result.Writes = writes
+	return result, err
+}
+
+func (o *Oracle) ask(ctx context.Context, sql string, plan int, writes bool, order int) (Result, error) {
+	params := 0
+	if strings.Contains(sql, "$") {
+		var err error
+		if params, err = rewrite.Params(sql); err != nil {
+			return Result{Verdict: Rejected, Detail: err.Error()}, nil
+		}
 	}
 	if params > len(userArgs) {
 		return Result{Verdict: Rejected, Detail: "too many parameters"}, nil
 	}
-	writes, order := kindOf(sql)
 	user := userArgs[:params:params]
 	original := question{sql: sql, args: user, writes: writes}
 	want, err := o.own[0].run(ctx, original)
@@ -294,16 +304,19 @@ func (c *comparison) judge(want, got *outcome, hidden map[string]sum) Result {
 	}
 	if got.hidden != nil {
 		for table, s := range hidden {
-			// What leaves the scope in the tenant's own database too, such as a
-			// row of a deleted parent, is judged below.
-			if got.hidden[table] != s && want.hidden[table].isEmpty() {
-				return Result{Verdict: Leak, Detail: fmt.Sprintf("rows of others changed: table %s", table)}
+			if got.hidden[table] == s.plus(want.hidden[table]) {
+				continue
 			}
+			detail := "rows of others changed: table " + table
+			if !want.hidden[table].isEmpty() { // by as much as in the tenant's own database?
+				return Result{Verdict: Different, Detail: detail}
+			}
+			return Result{Verdict: Leak, Detail: detail}
 		}
 	}
 	if got.failed() {
 		if violates(got) {
-			if want.failed() || leaves(want) {
+			if want.failed() || want.left {
 				return Result{Verdict: Violation}
 			}
 			if want.taken && strings.Contains(c.original.sql, "ON CONFLICT") {
@@ -314,7 +327,7 @@ func (c *comparison) judge(want, got *outcome, hidden map[string]sum) Result {
 		if got.code == "23503" && got.code != want.code && crossing[got.rule] {
 			return Result{Verdict: SideChannel, Detail: got.rule}
 		}
-		if got.code == "23505" && (leaves(want) || want.taken || want.failed() && want.code != got.code) {
+		if got.code == "23505" && (want.left || want.taken || want.failed() && want.code != got.code) {
 			// The key is another scope's row's. A row with another scope's value
 			// meets it before its check could fail.
 			return Result{Verdict: SideChannel, Detail: got.rule}
@@ -327,11 +340,11 @@ func (c *comparison) judge(want, got *outcome, hidden map[string]sum) Result {
 		if isDataError(got.code) && got.code != want.code {
 			return Result{Verdict: Order, Detail: evaluated(c.rewrite) + got.code + " " + got.message}
 		}
-	} else if strings.Contains(c.original.sql, "DO NOTHING") && (leaves(want) || want.taken) && maps.Equal(got.hidden, hidden) {
+	} else if strings.Contains(c.original.sql, "DO NOTHING") && (want.left || want.taken) && maps.Equal(got.hidden, hidden) {
 		// A row which the tenant's own database took met another scope's row and
 		// was left out for that.
 		return Result{Verdict: SideChannel, Detail: "ON CONFLICT DO NOTHING"}
-	} else if leaves(want) {
+	} else if want.left {
 		return Result{Verdict: Different, Detail: "a row left the scope without a violation"}
 	}
 	if d := want.differs(got, c.ordered); d != "" {
@@ -346,7 +359,7 @@ func (o *Oracle) askSecurity(ctx context.Context, result *Result, q question, wa
 	if err != nil {
 		return fmt.Errorf("row-level security: %w", err)
 	}
-	if got.code == "42501" && (leaves(want) || want.failed()) || got.code == "57014" || got.code == "23503" && crossing[got.rule] {
+	if got.code == "42501" && (want.left || want.failed()) || got.code == "57014" || got.code == "23503" && crossing[got.rule] {
 		return nil
 	}
 	result.Security = want.differs(got, ordered)
@@ -360,16 +373,6 @@ func (o *Oracle) askSecurity(ctx context.Context, result *Result, q question, wa
 		}
 	}
 	return nil
-}
-
-// leaves reports whether a row is outside the scope afterwards.
-func leaves(o *outcome) bool {
-	for _, s := range o.hidden {
-		if !s.isEmpty() {
-			return true
-		}
-	}
-	return false
 }
 
 // violates reports whether a check of the rewriter's failed.
@@ -391,7 +394,7 @@ func evaluated(r *rewrite.Rewrite) string {
 
 // isFilled reports whether the tenant's own databases have a default for a column.
 func isFilled(column string) bool {
-	return slices.ContainsFunc(visibilities, func(v visibility) bool { return v.fill == column && column != "" })
+	return slices.ContainsFunc(visibilities, func(v visibility) bool { return slices.Contains(strings.Fields(v.fill), column) })
 }
 
 // weaklyGuarded reports whether a table of the statement has a guard that the

@@ -51,9 +51,9 @@ func (t tally) accepted() int {
 	return t.Run - t.Verdicts[Rejected] - t.Verdicts[Refused]
 }
 
-func (r *Report) add(f Finding, write bool, result Result) {
+func (r *Report) add(f Finding, result Result) {
 	t := &r.Selects
-	if write {
+	if result.Writes {
 		t = &r.Writes
 	}
 	t.Run++

@@ -86,7 +86,6 @@ func ask(ctx context.Context, oracle *Oracle, report *Report, f Finding) error {
 	if err != nil {
 		return fmt.Errorf("%s: %s: %w", f.Name, f.SQL, err)
 	}
-	writes, _ := kindOf(f.SQL)
-	report.add(f, writes, result)
+	report.add(f, result)
 	return nil
 }

@@ -1,6 +1,7 @@
 package isolation
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
 	"slices"
@@ -23,11 +24,11 @@ type Scope struct {
 }
 
 // Scopes returns the scopes under which statements can be run: "one" has one
-// value of each dimension and "many" has two.
+// value of each dimension; "many" has two, and lacks the optional dimension.
 func Scopes() []Scope {
 	const a, c = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000c"
 	return []Scope{
-		{"one", map[string][]string{"site": {"1"}, "user": {"7"}, "org": {a}, "region": {"north"}}},
+		{"one", map[string][]string{"site": {"1"}, "user": {"7"}, "org": {a}, "region": {"north"}, "team": {"5"}}},
 		{"many", map[string][]string{"site": {"1", "3"}, "user": {"7", "9"}, "org": {a, c}, "region": {"north", "east"}}},
 	}
 }
@@ -37,7 +38,11 @@ func (s Scope) shape(p *policy.Policy) rewrite.Shape {
 	var shape rewrite.Shape
 	for _, d := range p.Dimensions() {
 		presence := rewrite.One
-		if len(s.values[d.Name]) > 1 {
+		switch len(s.values[d.Name]) {
+		case 0:
+			presence = rewrite.Absent
+		case 1:
+		default:
 			presence = rewrite.Many
 		}
 		shape = shape.With(d, presence)
@@ -64,41 +69,49 @@ func (s Scope) args(list []rewrite.Arg) [][]byte {
 // table belong to a scope. $site stands for the array of the scope's sites.
 type visibility struct {
 	table, condition string
-	// fill is the column whose default, in the tenant's own database, is the
-	// value that the rewriter fills in, and its dimension.
-	fill, dimension string
+	// fill are the columns whose default, in the tenant's own database, is the
+	// value that the rewriter fills in.
+	fill string
+	// written is the condition of the rows that may be written, where it is another.
+	written string
 }
 
 var visibilities = []visibility{
-	{"site", "true", "", ""},
-	{"country", "true", "", ""},
-	{"account", "t.id = ANY ($user)", "id", "user"},
-	{"post", "t.site_id = ANY ($site)", "site_id", "site"},
-	{"comment", "EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site))", "", ""},
-	{"reaction", "EXISTS (SELECT FROM comment c JOIN post p ON p.id = c.post_id WHERE c.id = t.comment_id AND p.site_id = ANY ($site))", "", ""},
-	{"award", "EXISTS (SELECT FROM reaction r JOIN comment c ON c.id = r.comment_id JOIN post p ON p.id = c.post_id WHERE r.id = t.reaction_id AND p.site_id = ANY ($site))", "", ""},
-	{"tag_link", "EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site))", "", ""},
-	{"category", "t.site_id = ANY ($site)", "site_id", "site"},
-	{"event", "t.site_id = ANY ($site)", "site_id", "site"},
-	{"setting", "t.site_id = ANY ($site)", "site_id", "site"},
-	{"log_access", "t.site_id = ANY ($site)", "site_id", "site"},
-	{"note", "EXISTS (SELECT FROM account a WHERE a.id = t.account_id AND a.id = ANY ($user))", "", ""},
-	{"bookmark", "t.user_id = ANY ($user) AND EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site))", "user_id", "user"},
-	{"project", "t.org_id = ANY ($org)", "org_id", "org"},
-	{"task", "EXISTS (SELECT FROM project p WHERE p.id = t.project_id AND p.org_id = ANY ($org))", "", ""},
-	{"shop", "t.region = ANY ($region)", "region", "region"},
-	{"stock", "EXISTS (SELECT FROM shop s WHERE s.id = t.shop_id AND s.region = ANY ($region))", "", ""},
-	{"listing", "EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site)) AND EXISTS (SELECT FROM shop s WHERE s.id = t.shop_id AND s.region = ANY ($region))", "", ""},
-	{"message", "t.sender_id = ANY ($user) OR t.recipient_id = ANY ($user)", "", ""},
-	{"attachment", "EXISTS (SELECT FROM message m WHERE m.id = t.message_id AND (m.sender_id = ANY ($user) OR m.recipient_id = ANY ($user)))", "", ""},
-	{"notice", "t.site_id = ANY ($site) OR EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site))", "", ""},
+	{table: "site", condition: "true"},
+	{table: "country", condition: "true"},
+	{table: "account", condition: "t.id = ANY ($user)", fill: "id"},
+	{table: "post", condition: "t.site_id = ANY ($site)", fill: "site_id"},
+	{table: "comment", condition: "EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site))"},
+	{table: "reaction", condition: "EXISTS (SELECT FROM comment c JOIN post p ON p.id = c.post_id WHERE c.id = t.comment_id AND p.site_id = ANY ($site))"},
+	{table: "award", condition: "EXISTS (SELECT FROM reaction r JOIN comment c ON c.id = r.comment_id JOIN post p ON p.id = c.post_id WHERE r.id = t.reaction_id AND p.site_id = ANY ($site))"},
+	{table: "tag_link", condition: "EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site))"},
+	{table: "category", condition: "t.site_id = ANY ($site)", fill: "site_id"},
+	{table: "event", condition: "t.site_id = ANY ($site)", fill: "site_id"},
+	{table: "setting", condition: "t.site_id = ANY ($site)", fill: "site_id"},
+	{table: "log_access", condition: "t.site_id = ANY ($site)", fill: "site_id"},
+	{table: "note", condition: "EXISTS (SELECT FROM account a WHERE a.id = t.account_id AND a.id = ANY ($user))"},
+	{table: "bookmark", condition: "t.user_id = ANY ($user) AND EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site))", fill: "user_id"},
+	{table: "project", condition: "t.org_id = ANY ($org)", fill: "org_id"},
+	{table: "task", condition: "EXISTS (SELECT FROM project p WHERE p.id = t.project_id AND p.org_id = ANY ($org))"},
+	{table: "shop", condition: "t.region = ANY ($region)", fill: "region"},
+	{table: "stock", condition: "EXISTS (SELECT FROM shop s WHERE s.id = t.shop_id AND s.region = ANY ($region))"},
+	{table: "listing", condition: "EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site)) AND EXISTS (SELECT FROM shop s WHERE s.id = t.shop_id AND s.region = ANY ($region))"},
+	{table: "message", condition: "t.sender_id = ANY ($user) OR t.recipient_id = ANY ($user)"},
+	{table: "attachment", condition: "EXISTS (SELECT FROM message m WHERE m.id = t.message_id AND (m.sender_id = ANY ($user) OR m.recipient_id = ANY ($user)))"},
+	{table: "notice", condition: "t.site_id = ANY ($site) OR EXISTS (SELECT FROM post p WHERE p.id = t.post_id AND p.site_id = ANY ($site))"},
+	{table: "template", condition: "t.site_id = ANY ($site) OR t.site_id IS NULL", fill: "site_id"},
+	{table: "holiday", condition: "t.site_id = ANY ($site) OR t.site_id IS NULL", fill: "site_id"},
+	{table: "article", condition: "t.site_id = ANY ($site) AND t.deleted_at IS NULL", fill: "site_id"},
+	{table: "page", condition: "t.site_id = ANY ($site) AND t.deleted_at IS NULL", fill: "site_id", written: "t.site_id = ANY ($site)"},
+	{table: "label", condition: "t.site_id = ANY ($site)", fill: "site_id"},
+	{table: "topic", condition: "t.site_id = ANY ($site) AND t.team_id = ANY ($team)", fill: "site_id team_id"},
 }
 
 // sequences are the identity columns of the schema. They are set to the same
 // value before every statement, in every database.
 var sequences = []string{
 	"post", "comment", "reaction", "award", "category", "log_access", "note", "bookmark", "project", "task", "shop", "stock", "listing",
-	"message", "attachment", "notice",
+	"message", "attachment", "notice", "template", "article", "page", "label", "topic",
 }
 
 // othersKeys is where the keys of others begin, of the tables of sequences.
@@ -113,12 +126,17 @@ var crossing = map[string]bool{
 	"listing_shop_id_fkey":  true,
 }
 
-var dimensionTypes = map[string]string{"site": "bigint", "user": "bigint", "org": "uuid", "region": "text"}
+var dimensionTypes = map[string]string{"site": "bigint", "user": "bigint", "org": "uuid", "region": "text", "team": "bigint"}
 
 // where returns the condition with the scope's values in it.
-func (v visibility) where(s Scope) string {
-	condition := v.condition
+func (v visibility) where(s Scope) string { return s.in(v.condition) }
+
+// in replaces the dimensions in a condition by the scope's values.
+func (s Scope) in(condition string) string {
 	for dimension, typ := range dimensionTypes {
+		if len(s.values[dimension]) == 0 { // the optional one, of which it has one table
+			condition = strings.ReplaceAll(condition, "t.team_id = ANY ($team)", "true")
+		}
 		condition = strings.ReplaceAll(condition, "$"+dimension, fmt.Sprintf("'{%s}'::%s[]", strings.Join(s.values[dimension], ","), typ))
 	}
 	return condition
@@ -146,16 +164,22 @@ func OwnSchema(s Scope) string {
 func defaultsSQL(s Scope) string {
 	var b strings.Builder
 	for _, v := range visibilities {
-		if values := s.values[v.dimension]; v.fill != "" && len(values) == 1 {
-			fmt.Fprintf(&b, "ALTER TABLE %s ALTER %s SET DEFAULT '%s';\n", v.table, v.fill, values[0])
+		for _, column := range strings.Fields(v.fill) {
+			dimension := strings.TrimSuffix(column, "_id")
+			if column == "id" {
+				dimension = "user"
+			}
+			if values := s.values[dimension]; len(values) == 1 {
+				fmt.Fprintf(&b, "ALTER TABLE %s ALTER %s SET DEFAULT '%s';\n", v.table, column, values[0])
+			}
 		}
 	}
 	return b.String()
 }
 
-// layoutSQL writes the rows of every table again in another order, so that a
+// layoutSQL writes the rows of tables again in another order, so that a
 // statement whose answer depends on it gives another one.
-func layoutSQL(order string) string {
+func layoutSQL(order string, tables []string) string {
 	return fmt.Sprintf(`
 DO $$
 DECLARE
@@ -170,7 +194,7 @@ BEGIN
 	END LOOP;
 	SET LOCAL session_replication_role = DEFAULT;
 END $$;
-`, strings.Join(Tables(), ","), order)
+`, strings.Join(tables, ","), order)
 }
 
 // Tables returns the names of the schema's tables.
@@ -217,7 +241,8 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO %[1]s;
 }
 
 // stateSQL summarizes every table in two sums of hashes, that of the rows of the
-// scope and that of all others, and counts the rows of the scope with the keys of others.
+// scope and that of all others, and counts the rows of the scope with the keys of
+// others, and those that it must not write.
 func stateSQL(s Scope) string {
 	selects := make([]string, len(visibilities))
 	for i, v := range visibilities {
@@ -226,8 +251,9 @@ func stateSQL(s Scope) string {
 			taken = fmt.Sprintf("id >= %d", othersKeys)
 		}
 		selects[i] = fmt.Sprintf(
-			"SELECT '%s', count(*) FILTER (WHERE v), coalesce(sum(h) FILTER (WHERE v), 0), count(*) FILTER (WHERE NOT v), coalesce(sum(h) FILTER (WHERE NOT v), 0), count(*) FILTER (WHERE v AND %s) "+
-				"FROM (SELECT t.*, hashtextextended(t::text, 0)::numeric AS h, (%s) IS TRUE AS v FROM %s t OFFSET 0) t", v.table, taken, v.where(s), v.table)
+			"SELECT '%s', count(*) FILTER (WHERE v), coalesce(sum(h) FILTER (WHERE v), 0), count(*) FILTER (WHERE NOT v), coalesce(sum(h) FILTER (WHERE NOT v), 0), count(*) FILTER (WHERE v AND %s), count(*) FILTER (WHERE (%s) IS NOT TRUE) "+
+				"FROM (SELECT t.*, hashtextextended(t::text, 0)::numeric AS h, (%s) IS TRUE AS v FROM %s t OFFSET 0) t",
+			v.table, taken, s.in(cmp.Or(v.written, "v")), v.where(s), v.table)
 	}
 	return strings.Join(selects, "\nUNION ALL ")
 }
