@@ -20,7 +20,7 @@ func (s *session) useCursors(sql string, uses []rewrite.CursorUse, b *binding) e
 	known := s.cursors
 	for i, use := range uses {
 		switch use.Op {
-		case rewrite.FetchCursor, rewrite.CloseCursor:
+		case rewrite.FetchCursor, rewrite.CurrentOfCursor, rewrite.CloseCursor:
 			declared, ok := known[use.Name]
 			if ok && sameScope(declared, b) {
 				break

@@ -270,3 +270,65 @@ func TestPreparedCursors(t *testing.T) {
 		}
 	}
 }
+
+// WHERE CURRENT OF is FETCH and a write at once: it needs the scope of the DECLARE,
+// and the row may not have left it since.
+func TestWhereCurrentOf(t *testing.T) {
+	eachMode(t, func(t *testing.T, b *blog, args func(...any) []any) {
+		site1, site2 := scoped.With(t.Context(), "site", 1), scoped.With(t.Context(), "site", 2)
+		tx := begin(t, b, t.Context())
+		wantExec(site1, t, tx, 0, "DECLARE c CURSOR FOR SELECT id FROM post WHERE id > $1 FOR UPDATE", args(0)...)
+		wantExec(site1, t, tx, 0, "DECLARE d CURSOR FOR SELECT id FROM comment ORDER BY id DESC FOR UPDATE", args()...)
+		wantIDs(site1, t, tx, []int64{1}, "FETCH c", args()...)
+		wantIDs(site1, t, tx, []int64{1}, "FETCH d", args()...)
+		for _, query := range []string{
+			"UPDATE post SET title = 'x' WHERE CURRENT OF c", "DELETE FROM post WHERE CURRENT OF c",
+			"WITH gone AS (DELETE FROM post WHERE CURRENT OF c RETURNING id) SELECT id FROM gone",
+			"EXPLAIN ANALYZE DELETE FROM post WHERE CURRENT OF c", "DELETE FROM tag WHERE CURRENT OF c",
+		} {
+			wantRefused(site2, t, tx, scoped.CodeScope, query, args()...)
+			wantRefused(scoped.With(t.Context(), "site", scoped.AnyOf(1, 2)), t, tx, scoped.CodeScope, query, args()...)
+		}
+		wantRefused(site1, t, tx, scoped.CodeStatement, "DELETE FROM post WHERE CURRENT OF nosuch", args()...)
+		wantRefused(site1, t, tx, scoped.CodeConstruct, "UPDATE post SET site_id = 2 WHERE CURRENT OF c", args()...)
+
+		wantExec(site1, t, tx, 1, "UPDATE post SET title = $1 WHERE CURRENT OF c", args("Current")...)
+		wantIDs(site1, t, tx, []int64{1}, "UPDATE post SET title = title || '!' WHERE CURRENT OF C RETURNING id", args()...)
+		wantIDs(site1, t, tx, []int64{1}, "SELECT id FROM post WHERE title = 'Current!'", args()...)
+		wantIDs(site1, t, tx, []int64{1}, "DELETE FROM comment WHERE CURRENT OF d RETURNING id", args()...)
+		wantExec(site1, t, tx, 0, "CLOSE c", args()...)
+		wantRefused(site1, t, tx, scoped.CodeStatement, "DELETE FROM post WHERE CURRENT OF c", args()...)
+	})
+}
+
+// The row of a cursor is looked up as it is when it is changed.
+func TestWhereCurrentOfARowThatHasLeft(t *testing.T) {
+	b := newBlog(t)
+	site1, disabled := scoped.With(t.Context(), "site", 1), scoped.Disable(t.Context(), "test")
+	for _, query := range []string{
+		"UPDATE post SET title = 'mine' WHERE CURRENT OF c", "DELETE FROM post WHERE CURRENT OF c",
+		"WITH gone AS (DELETE FROM post WHERE CURRENT OF c RETURNING title) SELECT 1",
+	} {
+		tx := begin(t, b, t.Context())
+		wantExec(site1, t, tx, 0, "DECLARE c CURSOR FOR SELECT id FROM post")
+		wantIDs(site1, t, tx, []int64{1}, "FETCH c")
+		wantExec(disabled, t, tx, 1, "UPDATE post SET site_id = 2 WHERE id = 1")
+		if _, err := tx.ExecContext(site1, query); !errors.Is(err, scoped.ErrViolation) {
+			t.Errorf("%s: got %v, want ErrViolation", query, err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Over a path PostgreSQL joins, and knows the row of a cursor only if it is locked.
+func TestWhereCurrentOfOverAPath(t *testing.T) {
+	b := newBlog(t)
+	site1 := scoped.With(t.Context(), "site", 1)
+	tx := begin(t, b, site1)
+	wantExec(site1, t, tx, 0, "DECLARE c CURSOR FOR SELECT id FROM comment")
+	wantIDs(site1, t, tx, []int64{1}, "FETCH c")
+	_, err := tx.ExecContext(site1, "DELETE FROM comment WHERE CURRENT OF c")
+	wantSQLState(t, err, "24000")
+}

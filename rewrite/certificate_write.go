@@ -24,11 +24,16 @@ func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
 	defer c.enter(n.FromClause, n.Relation, scope)()
 	tables := c.fromList(n.FromClause, scope)
 	if t != nil {
-		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
-		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.FromClause, c.checked(t, n.Relation, c.assigned(t, n.TargetList), pgparse.Returning(n))))
+		written := c.assigned(t, n.TargetList)
+		if n.WhereClause.GetCurrentOfExpr() != nil {
+			written = c.current(t, n.TargetList, written)
+		} else {
+			n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
+		}
+		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.FromClause, c.checked(t, n.Relation, written, pgparse.Returning(n))))
 	}
 	c.walkList(n.TargetList, scope)
-	c.walkNode(n.WhereClause, scope)
+	c.walkCondition(n.WhereClause, scope)
 	c.walkList(pgparse.Returning(n), scope)
 }
 
@@ -37,11 +42,40 @@ func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
 	defer c.enter(n.UsingClause, n.Relation, scope)()
 	tables := c.fromList(n.UsingClause, scope)
 	if t != nil {
-		n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
-		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.UsingClause, c.checked(t, n.Relation, demand{}, pgparse.Returning(n))))
+		var deleted demand
+		if n.WhereClause.GetCurrentOfExpr() != nil {
+			deleted = c.current(t, nil, deleted)
+		} else {
+			n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
+		}
+		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.UsingClause, c.checked(t, n.Relation, deleted, pgparse.Returning(n))))
 	}
-	c.walkNode(n.WhereClause, scope)
+	c.walkCondition(n.WhereClause, scope)
 	c.walkList(pgparse.Returning(n), scope)
+}
+
+// current demands of the row that WHERE CURRENT OF means all that a guard would,
+// of which an UPDATE must assign nothing, or the row could have been another's.
+func (c *certifier) current(t *policy.Table, set []*pgparse.Node, d demand) demand {
+	all := demand{scopings: c.needed(t), condition: conditionOf(t, toChange), references: d.references}
+	isAssigned := len(d.scopings) > 0
+	if all.condition != nil {
+		for _, name := range all.condition.Columns {
+			isAssigned = isAssigned || isAmong(set, name)
+		}
+	}
+	if isAssigned || c.lacksScope(t) {
+		c.fail("the row of a cursor, of table %s, may be another scope's", t.Name)
+	}
+	return all
+}
+
+// walkCondition walks the condition of an UPDATE or DELETE. In that of WHERE
+// CURRENT OF there is only the name of a cursor.
+func (c *certifier) walkCondition(n *pgparse.Node, scope []string) {
+	if n.GetCurrentOfExpr() == nil {
+		c.walkNode(n, scope)
+	}
 }
 
 // guardedTarget takes the guard of an UPDATE's or DELETE's target out of

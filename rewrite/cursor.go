@@ -1,6 +1,9 @@
 package rewrite
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 )
 
@@ -12,6 +15,8 @@ const (
 	DeclareCursor CursorOp = iota + 1
 	// FetchCursor is FETCH or MOVE.
 	FetchCursor
+	// CurrentOfCursor is an UPDATE or DELETE … WHERE CURRENT OF.
+	CurrentOfCursor
 	// CloseCursor is CLOSE of one cursor.
 	CloseCursor
 	// CloseAllCursors is what closes every cursor: CLOSE ALL, DISCARD ALL and the
@@ -48,14 +53,34 @@ func (r *rewriter) declare(n *pgparse.DeclareCursorStmt) {
 		r.refuseStatement(n)
 		return
 	}
-	if len(query.LockingClause) > 0 {
-		r.refuseConstruct(r.firstToken(), "FOR UPDATE or its like in the query of a cursor, which serves WHERE CURRENT OF",
-			"lock the rows by SELECT … FOR UPDATE, and name them by their key")
+	before := len(r.edits)
+	r.query(query, nil, true)
+	// Rows of a subquery are locked as it reads them, and WHERE CURRENT OF means
+	// the row that was locked last: with ORDER BY around it, not the one fetched.
+	if len(query.LockingClause) > 0 && slices.ContainsFunc(r.edits[before:], edit.isFence) {
+		r.refuseConstruct(r.firstToken(), "FOR UPDATE or its like in the query of a cursor that reads through a fence, where WHERE CURRENT OF would mean another row",
+			"leave out what can fail on a row, such as casts, or lock the rows by SELECT … FOR UPDATE and name them by their key")
 		return
 	}
-	r.query(query, nil, true)
 	r.returning = false // the rows are those of FETCH
 	r.useCursor(DeclareCursor, n.Portalname)
+}
+
+// changeCurrent returns what the row has to satisfy that an UPDATE or DELETE …
+// WHERE CURRENT OF changes. The grammar has no room for a guard there, so the row
+// is checked as it is returned: that of a DELETE as it was; that of an UPDATE as
+// it has become, which tells the same as long as it keeps what decides on it.
+func (r *rewriter) changeCurrent(t *relation, set []*pgparse.Node, d demand) demand {
+	isAssigned := len(d.scopings) > 0
+	d.scopings, d.condition = t.Scopings, conditionOf(t.Table, toChange)
+	if d.condition != nil {
+		isAssigned = isAssigned || slices.ContainsFunc(d.condition.Columns, func(column string) bool { return names(set, column) })
+	}
+	if isAssigned {
+		r.refuseConstruct(t.location, fmt.Sprintf("WHERE CURRENT OF in an UPDATE that assigns what decides on the scope of the row: table %s", t.Name),
+			"name the row by its key")
+	}
+	return d
 }
 
 func (r *rewriter) useCursor(op CursorOp, name string) {

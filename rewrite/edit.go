@@ -31,6 +31,9 @@ func (e *edits) suffix(offset int, text string) {
 	*e = append(*e, edit{offset: offset, text: text, suffix: true})
 }
 
+// isFence reports whether the planner is to move nothing through a subquery.
+func (e edit) isFence() bool { return strings.Contains(e.text, " OFFSET 0") }
+
 // ordering marks the last edit as one that only orders the evaluation.
 func (e edits) ordering() { e[len(e)-1].orders = true }
 

@@ -182,6 +182,7 @@ func describe(r *rewrite.Rewrite, err error) string {
 var cursorOps = map[rewrite.CursorOp]string{
 	rewrite.DeclareCursor:   "declares the cursor",
 	rewrite.FetchCursor:     "needs the scope of the cursor",
+	rewrite.CurrentOfCursor: "needs the scope of the cursor",
 	rewrite.CloseCursor:     "closes the cursor",
 	rewrite.CloseAllCursors: "closes all cursors",
 }

@@ -52,9 +52,8 @@ func (r *rewriter) walk(node any, visible *ctes) {
 		if isSystemColumn(n) {
 			r.qualifySystemColumn(n)
 		}
-	case *pgparse.CurrentOfExpr:
-		r.refuseConstruct(r.currentOf(n), "WHERE CURRENT OF a cursor, whose row may be another scope's",
-			"name the row by its key")
+	case *pgparse.CurrentOfExpr: // the condition of an UPDATE or DELETE, and nothing else
+		r.useCursor(CurrentOfCursor, n.CursorName)
 		return
 
 	case *pgparse.A_Expr, *pgparse.A_Const, *pgparse.A_Star, *pgparse.ParamRef,
@@ -120,16 +119,6 @@ func (r *rewriter) refuseAttribute(node any, at int32) bool {
 		Hint:    "write alias." + name + " for a table's column, name the columns of a function in FROM, AS f(" + name + "), or list the name in the policy under functions: {allow: […]}",
 	}, at)
 	return true
-}
-
-// currentOf finds the CURRENT of WHERE CURRENT OF, which the tree does not locate.
-func (r *rewriter) currentOf(*pgparse.CurrentOfExpr) int32 {
-	for i := r.first; i < len(r.tokens); i++ {
-		if r.token(i) == pgparse.Token_CURRENT_P && r.token(i+1) == pgparse.Token_OF {
-			return r.tokens[i].Start
-		}
-	}
-	return -1
 }
 
 // refusedFunction returns why a function may not be called and what to do, or

@@ -39,7 +39,11 @@ func (r *rewriter) update(n *pgparse.UpdateStmt, visible *ctes, top bool) {
 	r.walkAll(n.FromClause, visible)
 	r.walkOne(n.WhereClause, visible)
 	endWhere()
-	r.returned(t, assigned(t.Table, n.TargetList), n.Relation, n.FromClause, pgparse.Returning(n), visible, top)
+	written := assigned(t.Table, n.TargetList)
+	if n.WhereClause.GetCurrentOfExpr() != nil {
+		written = r.changeCurrent(t, n.TargetList, written)
+	}
+	r.returned(t, written, n.Relation, n.FromClause, pgparse.Returning(n), visible, top)
 }
 
 // delete rewrites a DELETE.
@@ -56,7 +60,11 @@ func (r *rewriter) delete(n *pgparse.DeleteStmt, visible *ctes, top bool) {
 	r.walkAll(n.UsingClause, visible)
 	r.walkOne(n.WhereClause, visible)
 	endWhere()
-	r.returned(t, demand{}, n.Relation, n.UsingClause, pgparse.Returning(n), visible, top)
+	var deleted demand
+	if n.WhereClause.GetCurrentOfExpr() != nil {
+		deleted = r.changeCurrent(t, nil, deleted)
+	}
+	r.returned(t, deleted, n.Relation, n.UsingClause, pgparse.Returning(n), visible, top)
 }
 
 func (r *rewriter) walkOne(n *pgparse.Node, visible *ctes) {
@@ -75,7 +83,7 @@ func (r *rewriter) walkAll(list []*pgparse.Node, visible *ctes) {
 // parentheses, or makes it the condition. It returns what is to be done once the
 // condition and all before it is walked.
 func (r *rewriter) restrict(t *relation, guard string, condition *pgparse.Node) (end func()) {
-	if guard == "" {
+	if guard == "" || condition.GetCurrentOfExpr() != nil {
 		return func() {}
 	}
 	if condition == nil {
