@@ -88,6 +88,10 @@ func (k *checker) scoping(t *Table, s policy.Scoping) {
 		k.fatal(hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, s.Column)
 		return
 	}
+	if column.Generated != "" && !s.Generated {
+		k.find(fmt.Sprintf("write {column: %s, generated: true}, so that every UPDATE is checked", column.Name),
+			"column %s of %s.%s is generated", column.Name, t.Schema, t.Name)
+	}
 	if s.Path == nil {
 		if !canEqual(string(s.Dimension.Type), column.Type) {
 			k.fatal(fmt.Sprintf("give dimension %q the column's type", s.Dimension.Name),

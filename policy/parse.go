@@ -24,7 +24,7 @@ var (
 	// tableKeys are those beside the dimensions.
 	tableKeys = []string{"shared", "where", "references", "view", "barrier"}
 	whereKeys = []string{"condition", "check"}
-	wayKeys   = []string{"column", "null"}
+	wayKeys   = []string{"column", "null", "generated"}
 )
 
 // types maps what a dimension's type may be called to the Type.

@@ -144,6 +144,7 @@ type Scoping struct {
 	Column    string // the table's own column; empty where Any is set
 	Path      *Path  // nil where Column itself holds the value, or Any is set
 	Null      Null   // what becomes of a row in which Column is NULL
+	Generated bool   // the database computes Column, which no statement assigns
 
 	// Any holds two or more alternatives, columns and paths on the same
 	// dimension, without alternatives of their own: a row is visible by any one

@@ -242,15 +242,14 @@ func (l *loader) scoping(d *Dimension, n *node) (s Scoping, targets []*target, o
 	case sequence:
 		return l.eitherOf(d, n)
 	case mapping:
-		return l.nullable(d, n)
+		return l.described(d, n)
 	}
 	s, t, ok := l.oneWay(d, n, "a scoping")
 	return s, []*target{t}, ok
 }
 
-// nullable reads a column or path, and what becomes of the rows in which it is
-// NULL.
-func (l *loader) nullable(d *Dimension, n *node) (s Scoping, targets []*target, ok bool) {
+// described reads a column or path, and what else is to be said of it.
+func (l *loader) described(d *Dimension, n *node) (s Scoping, targets []*target, ok bool) {
 	const forms = "write {column: site_id, null: visible}, or null: read for rows that only disabled scopes write"
 	failures := len(l.errs)
 	for _, e := range n.entries {
@@ -274,6 +273,9 @@ func (l *loader) nullable(d *Dimension, n *node) (s Scoping, targets []*target, 
 		case n.kind != text || n.text != "hidden":
 			l.fail(n, "null is visible, read or hidden", forms)
 		}
+	}
+	if n := fields["generated"]; n != nil {
+		s.Generated = l.truth(n, "generated")
 	}
 	return s, []*target{t}, ok && len(l.errs) == failures
 }

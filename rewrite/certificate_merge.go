@@ -277,7 +277,7 @@ func (c *certifier) unfillAction(t *policy.Table, w *pgparse.MergeWhenClause) ma
 		column := w.TargetList[last].GetResTarget()
 		var dimension *policy.Dimension
 		for _, s := range c.needed(t) {
-			if s.Path == nil && len(s.Any) == 0 && s.Column == column.GetName() && presenceOf(c.shape, s.Dimension, toCheck) == One && !filled[s.Dimension] {
+			if s.Path == nil && len(s.Any) == 0 && !s.Generated && s.Column == column.GetName() && presenceOf(c.shape, s.Dimension, toCheck) == One && !filled[s.Dimension] {
 				dimension = s.Dimension
 			}
 		}

@@ -110,6 +110,9 @@ func (c *certifier) assigned(t *policy.Table, set []*pgparse.Node) demand {
 		}
 	}
 	if condition := conditionOf(t, toCheck); condition != nil {
+		if t.View {
+			found.condition = condition
+		}
 		for _, column := range condition.Columns {
 			if columns[column] {
 				found.condition = condition
@@ -117,7 +120,7 @@ func (c *certifier) assigned(t *policy.Table, set []*pgparse.Node) demand {
 		}
 	}
 	for _, s := range c.needed(t) {
-		used := len(s.Any) == 0 && columns[s.Column]
+		used := t.View || s.Generated || len(s.Any) == 0 && columns[s.Column]
 		for _, alternative := range s.Any {
 			used = used || columns[alternative.Column]
 		}
@@ -188,7 +191,7 @@ func (c *certifier) unfill(n *pgparse.InsertStmt, t *policy.Table) map[*policy.D
 		last := n.Cols[len(n.Cols)-1].GetResTarget()
 		var dimension *policy.Dimension
 		for _, s := range c.needed(t) {
-			if s.Path == nil && len(s.Any) == 0 && s.Column == last.GetName() && presenceOf(c.shape, s.Dimension, toCheck) == One {
+			if s.Path == nil && len(s.Any) == 0 && !s.Generated && s.Column == last.GetName() && presenceOf(c.shape, s.Dimension, toCheck) == One {
 				dimension = s.Dimension
 			}
 		}

@@ -56,7 +56,7 @@ func (r *rewriter) divide(n *pgparse.InsertStmt, t *relation) (filled []policy.S
 			// Where nothing can be filled, a default may still satisfy the check.
 			isAbsent = presenceOf(r.shape, s.Dimension, toCheck) == One && r.leavesOut(leading, t.Table, s.Column)
 		}
-		if s.Path != nil || s.Any != nil || !isAbsent {
+		if s.Path != nil || s.Any != nil || s.Generated || !isAbsent {
 			checked.scopings = append(checked.scopings, s)
 			continue
 		}

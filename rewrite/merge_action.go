@@ -95,6 +95,9 @@ func (a *mergeAction) demand(d demand) {
 	for _, s := range d.scopings {
 		switch {
 		case presenceOf(a.shape, s.Dimension, toCheck) == All:
+		case s.Generated || a.t.View && a.CommandType == pgparse.CmdType_CMD_UPDATE && !assigns(a.TargetList, s):
+			a.refuseConstruct(int32(a.start(a.then+1)), fmt.Sprintf("a MERGE that writes rows whose %s is computed, and cannot be checked: table %s", s.Dimension.Name, a.t.Name),
+				"use INSERT … ON CONFLICT or UPDATE")
 		case s.Any != nil:
 			a.predicates = append(a.predicates, a.either(s))
 		default:

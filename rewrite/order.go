@@ -45,7 +45,7 @@ func (r *rewriter) strengthOf(t *policy.Table, p purpose) strength {
 	for _, s := range t.Scopings {
 		switch presence := presenceOf(r.shape, s.Dimension, p); {
 		case presence == All:
-		case presence == One && s.Path == nil && s.Any == nil && !admitsNull(s, p):
+		case presence == One && s.Path == nil && s.Any == nil && !s.Generated && !admitsNull(s, p): // a virtual column is an expression
 			found = max(found, strong)
 		default:
 			found = weak

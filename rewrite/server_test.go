@@ -48,6 +48,7 @@ var ownerOf = map[string]string{
 	"footnote":    "EXISTS (SELECT FROM article a WHERE a.id = t.article_id AND a.site_id = 1 AND a.deleted_at IS NULL)",
 	"page":        "t.site_id = 1 AND t.id <> 3", // whose row may be hidden, but not found again
 	"label":       "t.site_id = 1",
+	"asset":       "t.site_id = 1",
 	"device":      "t.site_id = 1",
 	"recent_post": "t.site_id = 1",
 	"vault":       "t.site_id = 1",

@@ -109,11 +109,12 @@ func (r *rewriter) targetSource(rv *pgparse.RangeVar, t *relation) *rowSource {
 }
 
 // assigned returns what the rows have to satisfy for which a SET list assigns a
-// column that decides on it.
+// column that decides on it, or may do so: which columns the database computes a
+// generated one or that of a view from is not known.
 func assigned(t *policy.Table, set []*pgparse.Node) demand {
 	var d demand
 	for _, s := range t.Scopings {
-		if assigns(set, s) {
+		if assigns(set, s) || s.Generated || t.View {
 			d.scopings = append(d.scopings, s)
 		}
 	}
@@ -122,7 +123,7 @@ func assigned(t *policy.Table, set []*pgparse.Node) demand {
 			d.references = append(d.references, f)
 		}
 	}
-	if c := conditionOf(t, toCheck); c != nil && slices.ContainsFunc(c.Columns, func(column string) bool { return names(set, column) }) {
+	if c := conditionOf(t, toCheck); c != nil && (t.View || slices.ContainsFunc(c.Columns, func(column string) bool { return names(set, column) })) {
 		d.condition = c
 	}
 	return d

@@ -26,6 +26,7 @@ DELETE FROM article WHERE id <> 1;
 DELETE FROM page WHERE id > 2;
 DELETE FROM label WHERE site_id <> 1;
 DELETE FROM device WHERE site_id <> 1;
+DELETE FROM asset WHERE site_id <> 1;
 DELETE FROM vault WHERE site_id <> 1;
 SET session_replication_role = DEFAULT;
 

@@ -60,6 +60,7 @@ CREATE TABLE page (id bigint PRIMARY KEY, site_id bigint NOT NULL REFERENCES sit
 -- The tenant's own database lacks the rows of others that these could refer to.
 CREATE TABLE label (id bigint PRIMARY KEY, site_id bigint NOT NULL REFERENCES site, post_id bigint, article_id bigint, holiday_id bigint, name text);
 CREATE TABLE device (id bigint PRIMARY KEY, site_id bigint NOT NULL REFERENCES site, team_id bigint, name text);
+CREATE TABLE asset (id bigint PRIMARY KEY, path text NOT NULL UNIQUE, site_id bigint GENERATED ALWAYS AS (split_part(path, '/', 1)::bigint) STORED);
 CREATE VIEW recent_post AS SELECT id, site_id, title FROM post WHERE created_at > '2025-01-01';
 CREATE TABLE vault (id bigint PRIMARY KEY, site_id bigint NOT NULL REFERENCES site, code text);
 CREATE TABLE secret (id bigint PRIMARY KEY);
@@ -100,5 +101,6 @@ INSERT INTO footnote VALUES (1, 1, 'f1'), (2, 2, 'x'), (3, 3, 'x');
 INSERT INTO page VALUES (1, 1, 'p', 'live', false), (2, 1, 'q', 'live', false), (3, 1, 'drafted', 'draft', false), (4, 2, 'x', 'live', false);
 INSERT INTO label VALUES (1, 1, 1, NULL, NULL, 'l1'), (2, 2, 4, NULL, NULL, 'x');
 INSERT INTO device VALUES (1, 1, 3, 'd1'), (2, 1, NULL, 'd2'), (3, 2, 3, 'x');
+INSERT INTO asset VALUES (1, '1/a'), (2, '2/x');
 INSERT INTO vault VALUES (1, 1, '10'), (2, 2, 'secret');
 INSERT INTO secret VALUES (1);
