@@ -31,7 +31,7 @@ func insertsOf(node any) map[string]*pgparse.InsertStmt {
 	var found map[string]*pgparse.InsertStmt
 	for _, c := range with.GetCtes() {
 		cte := c.GetCommonTableExpr()
-		if n := cte.GetCtequery().GetInsertStmt(); n != nil && len(n.ReturningList) > 0 && len(cte.Aliascolnames) == 0 {
+		if n := cte.GetCtequery().GetInsertStmt(); n != nil && len(pgparse.Returning(n)) > 0 && len(cte.Aliascolnames) == 0 {
 			if found == nil {
 				found = make(map[string]*pgparse.InsertStmt)
 			}
@@ -64,12 +64,12 @@ func returnedKey(p *policy.Policy, n *pgparse.InsertStmt, table *policy.Table, k
 	}
 	found := ""
 	seen := make(map[string]bool)
-	for _, item := range n.ReturningList {
+	for _, item := range pgparse.Returning(n) {
 		name, fields := item.GetResTarget().GetName(), item.GetResTarget().GetVal().GetColumnRef().GetFields()
 		column := ""
 		if len(fields) > 0 {
 			last := fields[len(fields)-1]
-			if last.GetAStar() != nil && len(fields) == 1 && len(n.ReturningList) == 1 {
+			if last.GetAStar() != nil && len(fields) == 1 && len(pgparse.Returning(n)) == 1 {
 				return key
 			}
 			if len(fields) == 1 || len(fields) == 2 && fields[0].GetString_().GetSval() == refName(n.Relation) {

@@ -18,7 +18,8 @@ import (
 // An Error is what PostgreSQL's scanner or grammar says of a text it does not accept.
 type Error struct {
 	Message string
-	Offset  int // in bytes, -1 where it names no place
+	Offset  int  // in bytes, -1 where it names no place
+	IsLimit bool // it is not wrong, but would take too long
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -48,6 +49,9 @@ func Scan(text string) ([]*ScanToken, error) {
 // the caller bounds the nesting of the text before; the text must not contain a
 // NUL byte.
 func Parse(text string) ([]*RawStmt, error) {
+	if err := bound(text); err != nil {
+		return nil, err
+	}
 	stmts, err := parse(text)
 	if err != nil {
 		return nil, locate(text, err)
