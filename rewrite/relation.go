@@ -172,6 +172,9 @@ func (r *rewriter) read(rv *pgparse.RangeVar, sample *pgparse.RangeTableSample, 
 	if r.fencedTables[rv] || t.Barrier {
 		fence = " OFFSET 0"
 	}
+	if t.columns > 0 || fence != "" {
+		r.madeSubquery(rv)
+	}
 	if t.columns > 0 {
 		if sample != nil {
 			r.refuseConstruct(rv.Location, "a column alias list together with TABLESAMPLE",

@@ -43,6 +43,8 @@ type rewriter struct {
 	dangerOfRoot func() danger
 	fences       map[*pgparse.SelectStmt]int
 	fencedTables map[*pgparse.RangeVar]bool
+	// subqueries are the references that become subqueries, by name.
+	subqueries map[string]*pgparse.RangeVar
 
 	// inserts are the INSERTs of the WITH clause, by the names of their queries.
 	inserts map[string]*pgparse.InsertStmt
@@ -67,7 +69,9 @@ func (r *rewriter) rewriteAll(stmts []statement) *Rewrite {
 		r.first, r.functions, r.inserts = s.first, fields(s.node), insertsOf(s.node)
 		r.dangerOfRoot = sync.OnceValue(func() danger { return dangerOfStatement(s.node) })
 		r.check, r.returning, r.empty = false, false, false
+		r.subqueries = nil
 		r.statement(s.node)
+		r.refuseLost(s.node)
 		if r.err != nil {
 			return nil
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/scoped-pgx/scoped/rewrite"
 )
@@ -100,7 +101,7 @@ type outcome struct {
 	column  string // the column that must not be null
 	// What every table holds afterwards, by name: the rows of the scope, and the others.
 	visible, hidden map[string]sum
-	taken           bool                // a row of the scope has the key of one of others
+	taken           bool                // a row has the key of one of others
 	left            bool                // there is a row that the scope must not write
 	tables          map[string][]string // the hashes of the rows of the scope, where they are asked for
 }
@@ -113,7 +114,7 @@ func (a *arm) read(ctx context.Context, sql string, args [][]byte) (*outcome, er
 	result := a.conn.ExecParams(ctx, sql, args, nil, nil, nil)
 	for _, f := range result.FieldDescriptions() {
 		typ := f.DataTypeOID
-		if typ >= 16384 { // a row type, which each database numbers anew
+		if typ >= 16384 || typ == pgtype.RecordOID { // a row type, which each database numbers anew
 			typ = 0
 		}
 		o.fields = append(o.fields, field{f.Name, typ})

@@ -241,7 +241,7 @@ func (g *generator) tableItem() from {
 	default:
 		s.alias = g.alias()
 		sql += g.one(" AS ", " ", " ") + s.alias
-		if g.chance(6) && g.faults {
+		if g.chance(6) {
 			// The names of the first columns are given to others.
 			s.columns = slices.Clone(t.columns)
 			n := 1 + g.IntN(len(t.columns))

@@ -233,25 +233,26 @@ GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO %[1]s;
 		if v.condition == "true" {
 			continue
 		}
-		fmt.Fprintf(&b, "ALTER TABLE %s ENABLE ROW LEVEL SECURITY;\nCREATE POLICY tenant ON %s USING (%s);\n",
-			v.table, v.table, strings.ReplaceAll(v.where(s), "t.", v.table+"."))
+		named := func(condition string) string { return strings.ReplaceAll(s.in(condition), "t.", v.table+".") }
+		fmt.Fprintf(&b, "ALTER TABLE %s ENABLE ROW LEVEL SECURITY;\nCREATE POLICY tenant ON %s USING (%s) WITH CHECK (%s);\n",
+			v.table, v.table, named(v.condition), named(cmp.Or(v.written, v.condition)))
 	}
 	b.WriteString(defaultsSQL(s))
 	return b.String()
 }
 
 // stateSQL summarizes every table in two sums of hashes, that of the rows of the
-// scope and that of all others, and counts the rows of the scope with the keys of
-// others, and those that it must not write.
+// scope and that of all others, and counts the rows with the keys of others, and
+// those that the scope must not write.
 func stateSQL(s Scope) string {
 	selects := make([]string, len(visibilities))
 	for i, v := range visibilities {
 		taken := "false"
 		if slices.Contains(sequences, v.table) {
-			taken = fmt.Sprintf("id >= %d", othersKeys)
+			taken = fmt.Sprintf("id BETWEEN %d AND %[1]d + 99", othersKeys)
 		}
 		selects[i] = fmt.Sprintf(
-			"SELECT '%s', count(*) FILTER (WHERE v), coalesce(sum(h) FILTER (WHERE v), 0), count(*) FILTER (WHERE NOT v), coalesce(sum(h) FILTER (WHERE NOT v), 0), count(*) FILTER (WHERE v AND %s), count(*) FILTER (WHERE (%s) IS NOT TRUE) "+
+			"SELECT '%s', count(*) FILTER (WHERE v), coalesce(sum(h) FILTER (WHERE v), 0), count(*) FILTER (WHERE NOT v), coalesce(sum(h) FILTER (WHERE NOT v), 0), count(*) FILTER (WHERE %s), count(*) FILTER (WHERE (%s) IS NOT TRUE) "+
 				"FROM (SELECT t.*, hashtextextended(t::text, 0)::numeric AS h, (%s) IS TRUE AS v FROM %s t OFFSET 0) t",
 			v.table, taken, s.in(cmp.Or(v.written, "v")), v.where(s), v.table)
 	}

@@ -316,7 +316,7 @@ INSERT INTO page (id, site_id, title, num, n) SELECT k + i, s, (ARRAY['Alpha', '
 INSERT INTO label (id, site_id, post_id, article_id, name, num, n)
 SELECT k + i, s, CASE WHEN i < 5 THEN k + i END, CASE WHEN i % 2 = 0 THEN k + i END, (ARRAY['alpha', 'beta'])[1 + i % 2], (i % 4)::text, i FROM generate_series(1, 6) i;
 INSERT INTO topic (id, site_id, team_id, title, pat, num, n)
-SELECT k + i, s, (ARRAY[5, 5, 5, 5, 6, NULL])[i], (ARRAY['Alpha', 'Beta'])[1 + i % 2], (ARRAY['a%', '%b%'])[1 + i % 2], (i % 3)::text, i FROM generate_series(1, 6) i;
+SELECT k + i + CASE WHEN i > 4 THEN 3000000 ELSE 0 END, s, (ARRAY[5, 5, 5, 5, 6, NULL])[i], (ARRAY['Alpha', 'Beta'])[1 + i % 2], (ARRAY['a%', '%b%'])[1 + i % 2], (i % 3)::text, i FROM generate_series(1, 6) i;
 $$;
 
 -- Poison.

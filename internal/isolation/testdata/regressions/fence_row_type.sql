@@ -1,4 +1,4 @@
 -- written by hand
 -- scope: one
--- a row of a fenced table has no type of its own
+-- a row of a fenced table is a record
 SELECT c FROM comment c CROSS JOIN LATERAL (SELECT 10 / c.score AS k) x

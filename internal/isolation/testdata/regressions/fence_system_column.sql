@@ -1,4 +1,4 @@
 -- seed 21, scope one, SELECT 10
 -- scope: one
--- a fenced table has no system columns
+-- refused: a fenced table has no system columns
 SELECT c.id, x.k FROM comment c CROSS JOIN LATERAL (SELECT 10 / c.score AS k) x WHERE c.tableoid IS NOT NULL
