@@ -140,7 +140,8 @@ func (c *conn) callWithOptions(ctx context.Context, b *binding, sql string, args
 // plan turns a text for which the user passes that many values into what is
 // sent, or refuses it.
 func (s *session) plan(b *binding, sql string, values int, u use, simple bool) (call, error) {
-	e := b.rules.cache.get(sql, b.shape)
+	statement, comment := splitComment(sql)
+	e := b.rules.cache.get(statement, b.shape)
 	if e.rewrite == nil {
 		return call{}, e.error()
 	}
@@ -155,7 +156,9 @@ func (s *session) plan(b *binding, sql string, values int, u use, simple bool) (
 		}
 	}
 	if e.rewrite.Literal {
-		return s.planLiteral(e, b, u, simple)
+		c, err := s.planLiteral(e, b, u, simple)
+		c.sql += comment
+		return c, err
 	}
 	interpolated := simple && u != forStmt && values+len(e.rewrite.Args) > 0
 	if interpolated && e.misread() {
@@ -165,7 +168,7 @@ func (s *session) plan(b *binding, sql string, values int, u use, simple bool) (
 			Hint:    "pass the text as an argument, or use another exec mode such as pgx.QueryExecModeExec",
 		}
 	}
-	return call{sql: e.rewrite.SQL, entry: e, rewrite: e.rewrite, binding: b, interpolated: interpolated}, nil
+	return call{sql: e.rewrite.SQL + comment, entry: e, rewrite: e.rewrite, binding: b, interpolated: interpolated}, nil
 }
 
 // planLiteral is plan for several statements in one string, which pgx sends by
