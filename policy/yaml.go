@@ -62,6 +62,8 @@ func syntaxAt(t *token.Token, message, hint string) error {
 // *syntaxError.
 func compose(data string) (*node, error) {
 	c := &composer{}
+	// The lexer counts a carriage return behind a comment as a line of its own.
+	data = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data)
 	for _, t := range lexer.Tokenize(data) {
 		switch t.Type {
 		case token.CommentType:
