@@ -85,7 +85,7 @@ listing w (id): id bigint key, post_id bigint ->post!, shop_id bigint ->shop!, n
 message w (id): id bigint key, sender_id bigint side, recipient_id bigint side, body text word, num text digits, n integer divisor, doc jsonb document
 attachment w (id): id bigint key, message_id bigint ->message!, name text word, size integer divisor, num text digits
 notice w (id): id bigint key, site_id bigint side, post_id bigint ->post, title text word, num text digits, days integer days
-template w (id): id bigint key, site_id bigint side, name text word, num text digits, n integer divisor
+template w (id): id bigint key, site_id bigint side!, name text word, num text digits, n integer divisor
 holiday r (id): id bigint key!, site_id bigint scope, name text word, num text digits, day date day
 article w (id): id bigint key, site_id bigint scope, deleted_at timestamptz deleted, title text word, num text digits, n integer divisor
 page w (id): id bigint key, site_id bigint scope, deleted_at timestamptz deleted, title text word, num text digits, n integer divisor

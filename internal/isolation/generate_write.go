@@ -177,7 +177,7 @@ func (g *generator) insertColumns(t *table) []column {
 	for _, c := range t.columns {
 		switch {
 		case c.flavour == fixed, c.flavour == key && t.always:
-		case c.flavour == scopes && g.chance(70), c.flavour == side && g.chance(15):
+		case c.flavour == scopes && g.chance(70), c.flavour == side && !c.must && g.chance(15):
 		case c.must && (c.flavour != key || t.name == "event" || g.chance(80)), (g.chance(55) || c.flavour == side) && (c.flavour != key || g.chance(40)):
 			columns = append(columns, c)
 		}

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
 )
 
 // Why a difference is set aside. Each reason says what was run to show it.
@@ -14,6 +16,7 @@ const (
 	anotherRun = "the answer is that of another run of the statement on the tenant's own database"
 	openAnswer = "runs of the statement differ, and the answer is the rewrite's on the tenant's own database"
 	openRows   = "runs of the statement differ, and each row of the answer is of one of them"
+	limited    = "the statement does not decide which rows its LIMIT leaves, and each is one that it has without"
 	ownFailure = "the rewrite fails alike on the tenant's own database"
 )
 
@@ -27,11 +30,15 @@ const shuffles = 60
 // answer in question. Or the rewrite gives it there too, where there are no rows
 // of others, and it is a failure on a value, or two runs of the statement differ.
 // Or they differ, and each row of the answer is of one of them: so it is where
-// several rows offer a value for an UPDATE. Open says that two runs are known to
-// differ.
+// several rows offer a value for an UPDATE. Or a LIMIT without ORDER BY ends the
+// statement, and the answer is a part of what there is without it. Open says that
+// two runs are known to differ.
 func (c *comparison) explain(ctx context.Context, result Result, open bool) (Result, error) {
 	own := c.oracle.own
 	tables := slices.DeleteFunc(Tables(), func(name string) bool { return !strings.Contains(c.original.sql, name) })
+	if part, err := c.isPart(ctx); err != nil || part {
+		return Result{Verdict: Undetermined, Detail: limited}, err
+	}
 	alike, seen := "", rowSets{}
 	for i := range len(own) + shuffles {
 		a, original, altered := own[i%len(own)], c.original, c.altered
@@ -81,6 +88,67 @@ func (c *comparison) explain(ctx context.Context, result Result, open bool) (Res
 		return result, err
 	}
 	return result, nil
+}
+
+// isPart reports whether a LIMIT or OFFSET without ORDER BY ends the statement
+// and leaves, as in the tenant's own database, so many of the rows that there
+// are without it.
+func (c *comparison) isPart(ctx context.Context) (bool, error) {
+	sql := unlimited(c.original.sql)
+	if sql == "" || c.original.writes || c.got.failed() || !slices.Equal(c.got.fields, c.want.fields) || len(c.got.rows) != len(c.want.rows) {
+		return false, nil
+	}
+	all := c.original
+	all.sql = sql
+	first, err := c.oracle.own[0].run(ctx, all)
+	if err != nil {
+		return false, err
+	}
+	second, err := c.oracle.own[1].run(ctx, all)
+	if err != nil || first.failed() || first.differs(second, false) != "" {
+		return false, err
+	}
+	left := map[string]int{}
+	for _, row := range first.rows {
+		left[row]++
+	}
+	for _, row := range c.got.rows {
+		if left[row]--; left[row] < 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// unlimited returns a SELECT without the LIMIT and OFFSET at its end, or nothing
+// where it has none or an ORDER BY.
+func unlimited(sql string) string {
+	stmts, err := pgparse.Parse(sql)
+	if err != nil || len(stmts) != 1 {
+		return ""
+	}
+	s := stmts[0].Stmt.GetSelectStmt()
+	if s == nil || len(s.SortClause) > 0 {
+		return ""
+	}
+	tokens, err := pgparse.Scan(sql)
+	if err != nil {
+		return ""
+	}
+	depth := 0
+	for _, t := range tokens {
+		switch t.Token {
+		case pgparse.Token_ASCII_40, pgparse.Token_ASCII_91:
+			depth++
+		case pgparse.Token_ASCII_41, pgparse.Token_ASCII_93:
+			depth--
+		case pgparse.Token_LIMIT, pgparse.Token_OFFSET, pgparse.Token_FETCH:
+			if depth == 0 {
+				return sql[:t.Start]
+			}
+		}
+	}
+	return ""
 }
 
 // A rowSets holds the rows that answers had, and those that they left in the
