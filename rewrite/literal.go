@@ -102,10 +102,21 @@ func slotError(reason string) *Error {
 
 // WithLiterals returns a rewrite whose SQL holds the values as quoted literals in
 // the place of parameters, and which so has no Args. It is how a rewrite is sent
-// of which Literal is set. The values belong to Args, in their order: an int64 or
+// of which Literal is set, or where the protocol has no parameters. The text must
+// have none of its own. The values belong to Args, in their order: an int64 or
 // a string for one value, an []int64 or []string for several. The error is that
 // of a value that cannot be quoted, and an *Error.
 func (r *Rewrite) WithLiterals(values []any) (*Rewrite, error) {
+	if !r.Literal {
+		if r.Params > 0 {
+			return nil, slotError("the text has some of its own")
+		}
+		found := *r
+		if err := found.findSlots(); err != nil {
+			return nil, err
+		}
+		r = &found
+	}
 	if len(values) != len(r.Args) {
 		return nil, slotError(fmt.Sprintf("there are %d values for %d parameters", len(values), len(r.Args)))
 	}

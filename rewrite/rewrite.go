@@ -77,9 +77,10 @@ type Rewrite struct {
 
 	edits edits
 
-	// Where Literal is set: the user's text, and the places of the parameters in
-	// the edits and in the guards of Tables.
-	text       string
+	text string // the user's
+
+	// Where Literal is set: the places of the parameters in the edits and in the
+	// guards of Tables.
 	slots      []slot
 	guardSlots [][]slot
 }

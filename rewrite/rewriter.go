@@ -81,9 +81,7 @@ func (r *rewriter) rewriteAll(stmts []statement) *Rewrite {
 	}
 	r.check, r.returning = check, returning
 	rewrite := r.rewrite()
-	if rewrite.Literal = len(stmts) > 1; rewrite.Literal {
-		rewrite.text = r.text
-	}
+	rewrite.Literal, rewrite.text = len(stmts) > 1, r.text
 	return rewrite
 }
 
