@@ -22,6 +22,8 @@ type call struct {
 	binding *binding
 	// interpolated is set where pgx writes the arguments into the text.
 	interpolated bool
+	// before is the number of characters in sql before that of the rewrite.
+	before int
 }
 
 // A use is what a statement is sent with; pgx reads leading arguments

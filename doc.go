@@ -71,6 +71,12 @@
 // the context are trusted. Not hidden are the existence of a key, which unique
 // and foreign-key errors reveal, the volume that sequences reveal, and timing.
 //
+// # pgx
+//
+// Pool guards a pgxpool.Pool for programs that use pgx without database/sql. What
+// pgx has and database/sql lacks is there on a *sql.Conn: CopyFrom, CopyTo,
+// SendBatch and WaitForNotification.
+//
 // # Exec modes, named arguments
 //
 // Arguments in front of the statement's own work as in pgx: pgx.QueryExecMode,

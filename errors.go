@@ -2,7 +2,6 @@ package scoped
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -55,22 +54,20 @@ var (
 )
 
 // violationMark begins the text whose cast fails in a check; the table's name
-// and the row's place follow it: scoped-pgx:public.post:(0,1).
+// and the row's place follow it, or for a view a value: scoped-pgx:public.post:(0,1).
 const violationMark = "scoped-pgx:"
 
 // violatedTable returns the table that a failed check names, which must be one
 // of the statement's. The quotes around the text are not looked for: a translated
 // message has others.
 func (c *call) violatedTable(message string) (table string, ok bool) {
-	_, rest, ok := strings.Cut(message, violationMark)
-	if !ok {
-		return "", false
+	_, rest, _ := strings.Cut(message, violationMark)
+	for _, t := range c.rewrite.Tables {
+		if len(t.Table) > len(table) && strings.HasPrefix(rest, t.Table+":") {
+			table = t.Table
+		}
 	}
-	end := strings.LastIndex(rest, ":(")
-	if end < 0 || !slices.ContainsFunc(c.rewrite.Tables, func(t rewrite.TableRef) bool { return t.Table == rest[:end] }) {
-		return "", false
-	}
-	return rest[:end], true
+	return table, table != ""
 }
 
 // hidesValues reports whether errors of the server are passed on without values.
@@ -97,30 +94,35 @@ func (c *call) mapError(err error) error {
 		err = hideValues(err)
 	}
 	if violated {
-		return &Error{
-			Code:    CodeViolation,
-			Table:   table,
-			Message: "a row of " + table + " would leave the scope, or lies outside it",
-			Hint:    "nothing was written; write only values and references of the scope that is active",
-			Err:     err,
-		}
+		return violation(table, err)
 	}
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Position == 0 {
 		return err
 	}
 	mapped := *pgErr
-	if c.interpolated {
+	switch before := int32(c.before); {
+	case c.interpolated:
 		// pgx wrote the arguments into the text, so the server counted in a text
 		// that neither we nor the user have. No place is better than a wrong one.
 		mapped.Position = 0
-	} else {
-		mapped.Position = int32(c.rewrite.UserPosition(int(pgErr.Position)))
+	case pgErr.Position > before:
+		mapped.Position = before + int32(c.rewrite.UserPosition(int(pgErr.Position-before)))
 	}
 	if err == error(pgErr) {
 		return &mapped
 	}
 	return &positioned{err: err, mapped: &mapped}
+}
+
+func violation(table string, cause error) *Error {
+	return &Error{
+		Code:    CodeViolation,
+		Table:   table,
+		Message: "a row of " + table + " would leave the scope, or lies outside it",
+		Hint:    "nothing was written; write only values and references of the scope that is active",
+		Err:     cause,
+	}
 }
 
 // A positioned error has the text and the chain of err, but errors.As finds the

@@ -10,7 +10,7 @@ import (
 // some tens of thousands of statements of the usual size.
 const defaultCacheSize = 64 << 20
 
-// An Option changes what NewConnector returns.
+// An Option changes what NewConnector or Pool returns.
 type Option func(*engine)
 
 // WithLogger sets where the reasons of Disable are logged, once for each call of
@@ -19,9 +19,8 @@ func WithLogger(logger *slog.Logger) Option {
 	return func(e *engine) { e.logger = logger }
 }
 
-// WithCacheSize bounds the memory of the connector's cache of rewrites and
-// refusals, in bytes. Zero turns the cache off, and so every statement is parsed
-// whenever it runs. The default is 64 MiB. A text longer than an eighth of the
+// WithCacheSize bounds the memory of the cache of rewrites and refusals, in bytes.
+// Zero turns the cache off, and so every statement is parsed whenever it runs. The default is 64 MiB. A text longer than an eighth of the
 // bound is not cached.
 func WithCacheSize(bytes int) Option {
 	return func(e *engine) { e.cacheSize = bytes }

@@ -19,6 +19,8 @@ type session struct {
 	tx *scope
 	// cursors are the scopes of the cursors of that transaction, by name.
 	cursors map[string]*binding
+	// names are the texts of what was prepared by pgx, by its name.
+	names map[string]string
 }
 
 func isSimple(conn *pgx.Conn) bool {
