@@ -99,7 +99,11 @@ func (l *loader) path(e *tableEntry, s *Scoping, t *target) *Path {
 
 // reference resolves the target of a reference, or reports why it cannot.
 func (l *loader) reference(t *target) *Table {
-	return l.target(t, "the reference leads", l.policy.dimensions[0].Name)
+	dimension := "dimension" // where there is none, which is a mistake of its own
+	if len(l.policy.dimensions) > 0 {
+		dimension = l.policy.dimensions[0].Name
+	}
+	return l.target(t, "the reference leads", dimension)
 }
 
 // target resolves what leads to a table that has to be scoped.
