@@ -205,5 +205,11 @@ func (c *conn) CheckNamedValue(v *driver.NamedValue) error {
 	return driver.ErrSkip
 }
 
-// Close closes the base.
-func (c *conn) Close() error { return c.base.Close() }
+// Close closes the base. That of a pool would only give the connection back, which
+// must not be used again where its settings cannot be trusted any more.
+func (c *conn) Close() error {
+	if c.checkSession() != nil {
+		c.session.close()
+	}
+	return c.base.Close()
+}

@@ -75,7 +75,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	guarded := newConn(base, c.engine)
 	if fault := guarded.checkSession(); fault != nil {
-		_ = base.Close() // the fault is what the caller must hear of
+		_ = guarded.Close() // the fault is what the caller must hear of
 		return nil, fault
 	}
 	if err := c.readCatalog(ctx, baseQuerier{base}); err != nil {

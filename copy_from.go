@@ -359,7 +359,7 @@ func (s *session) atomically(ctx context.Context, f func() error) (err error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if _, failed := s.pgx.Exec(ctx, rollback); failed != nil {
-			_ = s.pgx.Close(ctx) // rather than leave half of the rows to be committed
+			s.close() // rather than leave half of the rows to be committed
 		}
 	}()
 	if err := f(); err != nil {

@@ -2,7 +2,6 @@ package scoped
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -86,9 +85,7 @@ func (s *session) release(conn *pgxpool.Conn) {
 		return
 	}
 	if s.checkSession() != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		_ = s.pgx.Close(ctx) // the pool makes another one
+		s.close() // the pool makes another one
 	}
 	conn.Release()
 }

@@ -2,6 +2,7 @@ package scoped
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -94,6 +95,13 @@ func (s *session) checkSession() *Error {
 		return sessionFault("client_encoding", value, "UTF8")
 	}
 	return nil
+}
+
+// close closes a connection of pgx that cannot be used any more, whoever keeps it.
+func (s *session) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = s.pgx.Close(ctx)
 }
 
 func sessionFault(name, value, want string) *Error {
