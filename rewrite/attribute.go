@@ -2,6 +2,9 @@ package rewrite
 
 import (
 	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
@@ -15,12 +18,19 @@ import (
 // functions on that row's type.
 
 // compositeFunctions are PostgreSQL's functions whose rows are composite under
-// every signature, so that only their fields are named.
-var compositeFunctions = map[string]bool{
-	"json_each": true, "json_each_text": true, "jsonb_each": true, "jsonb_each_text": true,
-	"json_populate_record": true, "json_populate_recordset": true, "jsonb_populate_record": true, "jsonb_populate_recordset": true,
-	"json_to_record": true, "json_to_recordset": true, "jsonb_to_record": true, "jsonb_to_recordset": true,
-	"aclexplode": true, "ts_debug": true, "ts_parse": true, "ts_token_type": true,
+// every signature, so that only their fields are named, with those that they always have.
+var compositeFunctions = map[string][]string{
+	"json_each": {"key", "value"}, "json_each_text": {"key", "value"},
+	"jsonb_each": {"key", "value"}, "jsonb_each_text": {"key", "value"},
+	"json_populate_record": nil, "json_populate_recordset": nil, "jsonb_populate_record": nil, "jsonb_populate_recordset": nil,
+	"json_to_record": nil, "json_to_recordset": nil, "jsonb_to_record": nil, "jsonb_to_recordset": nil,
+	"aclexplode":          {"grantor", "grantee", "privilege_type", "is_grantable"},
+	"pg_get_keywords":     {"word", "catcode", "barelabel", "catdesc", "baredesc"},
+	"pg_input_error_info": {"message", "detail", "hint", "sql_error_code"},
+	"pg_partition_tree":   {"relid", "parentrelid", "isleaf", "level"},
+	"ts_debug":            {"alias", "description", "token", "dictionaries", "dictionary", "lexemes"},
+	"ts_parse":            {"tokid", "token"},
+	"ts_token_type":       {"tokid", "alias", "description"},
 }
 
 // fields returns the names by which the fields of each function in FROM may be
@@ -60,7 +70,7 @@ func fieldsOf(n *pgparse.RangeFunction) (alias string, names map[string]bool) {
 		if call := items[0].GetFuncCall(); call != nil {
 			name := call.Funcname[len(call.Funcname)-1].GetString_().GetSval()
 			alias, names[name] = name, true
-			if compositeFunctions[name] || !builtin.IsFunction(name) {
+			if _, ok := compositeFunctions[name]; ok || !builtin.IsFunction(name) {
 				return aliasOf(n, alias), nil
 			}
 		}
@@ -97,9 +107,9 @@ func addColumns(names map[string]bool, definitions []*pgparse.Node) {
 func attribute(p *policy.Policy, catalog Catalog, functions map[string]map[string]bool, node any) string {
 	switch n := node.(type) {
 	case *pgparse.A_Indirection:
-		for _, i := range n.Indirection {
-			name := i.GetString_()
-			if name == nil || functionAllowed(p, "", name.Sval) {
+		for i, item := range n.Indirection {
+			name := item.GetString_()
+			if name == nil || functionAllowed(p, "", name.Sval) || i == 0 && isFieldOf(name.Sval, n.Arg) {
 				continue
 			}
 			if catalog == nil || builtin.IsFunction(name.Sval) || !catalog.IsField(name.Sval) {
@@ -120,4 +130,17 @@ func attribute(p *policy.Policy, catalog Catalog, functions map[string]map[strin
 		}
 	}
 	return ""
+}
+
+// isFieldOf reports whether the text shows that an expression has a field of this
+// name: f1 to fn of ROW(…), and those of PostgreSQL's functions.
+func isFieldOf(name string, value *pgparse.Node) bool {
+	switch n := pgparse.Unwrap(value).(type) {
+	case *pgparse.RowExpr:
+		i, err := strconv.Atoi(strings.TrimPrefix(name, "f"))
+		return err == nil && i > 0 && i <= len(n.Args) && name == "f"+strconv.Itoa(i) && !slices.ContainsFunc(n.Args, endsInStar)
+	case *pgparse.FuncCall:
+		return slices.Contains(compositeFunctions[strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")], name)
+	}
+	return false
 }
