@@ -12,15 +12,17 @@ import (
 
 var which = flag.String("corpus", "part", "part: every 20th text; all: every text, with the tables of docs/corpora.md")
 
-// floors are the shares of the statements that use no refused catalogue which
-// have to be accepted, whatever the scheme, where one value is in scope.
-var floors = map[corpus.Kind]float64{
-	corpus.Select:  0.99,
-	corpus.Insert:  0.99,
-	corpus.Update:  0.98,
-	corpus.Delete:  0.96,
-	corpus.Merge:   0.55,
-	corpus.Explain: 0.96,
+// floors are the shares of the statements that use no refused system catalogue
+// which have to be accepted, whatever the scheme, where one value is in scope:
+// without a catalogue of the tables, and with one. With paths most INSERTs of a
+// MERGE do not name the column of the path, which nothing can fill.
+var floors = map[corpus.Kind][2]float64{
+	corpus.Select:  {0.99, 0.99},
+	corpus.Insert:  {0.99, 0.99},
+	corpus.Update:  {0.98, 0.98},
+	corpus.Delete:  {0.99, 0.99},
+	corpus.Merge:   {0.55, 0.64},
+	corpus.Explain: {0.98, 0.98},
 }
 
 // open are faults that are known and not yet mended. An entry goes with its fix.
@@ -55,7 +57,7 @@ faults:
 				continue faults
 			}
 		}
-		t.Errorf("%s: %s, %s, presence %d: %s\n%s", f.What, f.Statement.Kind, f.Scheme, f.Presence, f.Detail, f.Statement.SQL)
+		t.Errorf("%s: %s, %s, presence %d, catalogue %v: %s\n%s", f.What, f.Statement.Kind, f.Scheme, f.Presence, f.Snapshot, f.Detail, f.Statement.SQL)
 	}
 	for i, o := range open {
 		t.Logf("known: %s: %s: %d", o.what, o.detail, known[i])
@@ -63,13 +65,15 @@ faults:
 			t.Errorf("%s: %s is mended; remove its entry", o.what, o.detail)
 		}
 	}
-	for kind, floor := range floors {
+	for kind, both := range floors {
 		for _, scheme := range corpus.Schemes {
-			count := result.Total(func(c corpus.Cell) bool {
-				return c.Kind == kind && c.Scheme == scheme && c.Presence == rewrite.One
-			})
-			if count.All == 0 || count.Rate() < floor {
-				t.Errorf("%s, scheme %s: %d of %d are accepted", kind, scheme, count.Accepted, count.All-count.Catalogues)
+			for i, floor := range both {
+				count := result.Total(func(c corpus.Cell) bool {
+					return c.Kind == kind && c.Scheme == scheme && c.Presence == rewrite.One && c.Snapshot == (i == 1)
+				})
+				if count.All == 0 || count.Rate() < floor {
+					t.Errorf("%s, scheme %s, catalogue %v: %d of %d are accepted", kind, scheme, i == 1, count.Accepted, count.All-count.Catalogues)
+				}
 			}
 		}
 	}

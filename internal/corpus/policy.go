@@ -51,6 +51,14 @@ func (n name) String() string {
 	return quoted(n.schema) + "." + quoted(n.name)
 }
 
+// nameOf returns the name of a table. A schema that is not named is public.
+func nameOf(rv *pgparse.RangeVar) name {
+	if rv.Schemaname == "public" {
+		return name{"", rv.Relname}
+	}
+	return name{rv.Schemaname, rv.Relname}
+}
+
 func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 func compare(a, b name) int {
@@ -93,10 +101,7 @@ func (f names) table(rv *pgparse.RangeVar, assigned []*pgparse.Node) {
 		rv.Schemaname == "" && builtin.IsCatalog(rv.Relname) {
 		return
 	}
-	table := name{rv.Schemaname, rv.Relname}
-	if table.schema == "public" {
-		table.schema = ""
-	}
+	table := nameOf(rv)
 	column := f.tables[table]
 	if len(assigned) > 0 && column == "" {
 		column = assigned[0].GetResTarget().GetName()

@@ -38,8 +38,13 @@ func (r *Result) probe(s Statement) {
 		return
 	}
 	shape := shape(p, rewrite.One)
-	if _, err := rewrite.New(s.SQL, p, shape); err != nil {
-		return
+	w := rewrite.Rewriter{Policy: p}
+	cell := Cell{Scheme: Direct, Presence: rewrite.One}
+	if _, err := w.Rewrite(s.SQL, shape); err != nil {
+		w.Catalog, cell.Snapshot = snapshotOf(s.tree), true
+		if _, err := w.Rewrite(s.SQL, shape); err != nil {
+			return
+		}
 	}
 	tokens, err := pgparse.Scan(s.SQL)
 	if err != nil {
@@ -60,16 +65,16 @@ func (r *Result) probe(s Statement) {
 			r.Probes++
 			probed := s
 			probed.SQL = sql
-			_, err = rewrite.New(sql, p, shape)
+			_, err = w.Rewrite(sql, shape)
 			var e *rewrite.Error
 			switch {
 			case err == nil:
-				r.fault(probed, Direct, rewrite.One, "not seen", fmt.Sprintf("%s in %s", probe, s.Kind))
+				r.fault(probed, cell, "not seen", fmt.Sprintf("%s in %s", probe, s.Kind))
 			case !errors.As(err, &e):
-				r.fault(probed, Direct, rewrite.One, "untyped error", err.Error())
+				r.fault(probed, cell, "untyped error", err.Error())
 			case e.Code == rewrite.CodeCertificate:
 				_, why, _ := strings.Cut(general(e), ": ")
-				r.fault(probed, Direct, rewrite.One, "seen by the certificate only", why)
+				r.fault(probed, cell, "seen by the certificate only", why)
 			}
 		}
 	}

@@ -23,6 +23,8 @@ func (r *Result) Report(w io.Writer) {
 	r.reportFaults(w)
 }
 
+// reportKinds writes how much is accepted of each kind. With a catalogue is what
+// is accepted where that of the tables which a statement writes to is known.
 func (r *Result) reportKinds(w io.Writer) {
 	fmt.Fprint(w, "\n## Accepted, every table scoped by a column, one value in scope\n")
 	for _, table := range []struct {
@@ -32,21 +34,28 @@ func (r *Result) reportKinds(w io.Writer) {
 		{"The texts that the parser is tested with", func(c Cell) bool { return c.Origin == Input }},
 		{"All, with the forms that the deparser prints and with parameters for constants", func(Cell) bool { return true }},
 	} {
-		fmt.Fprintf(w, "\n%s:\n\n| kind | statements | accepted | | refused for a catalogue | of the others |\n|---|---|---|---|---|---|\n", table.title)
+		fmt.Fprintf(w, "\n%s:\n\n| kind | statements | accepted | | refused for a system catalogue | of the others | with a catalogue | of the others |\n"+
+			"|---|---|---|---|---|---|---|---|\n", table.title)
 		for _, kind := range Kinds {
-			c := r.Total(func(c Cell) bool {
+			without, with := r.both(func(c Cell) bool {
 				return table.match(c) && c.Kind == kind && c.Scheme == Direct && c.Presence == rewrite.One
 			})
-			if c.All > 0 {
-				fmt.Fprintf(w, "| %s | %d | %d | %.2f %% | %d | %.2f %% |\n",
-					kind, c.All, c.Accepted, 100*float64(c.Accepted)/float64(c.All), c.Catalogues, 100*c.Rate())
+			if without.All > 0 {
+				fmt.Fprintf(w, "| %s | %d | %d | %.2f %% | %d | %.2f %% | %d | %.2f %% |\n", kind, without.All,
+					without.Accepted, 100*float64(without.Accepted)/float64(without.All), without.Catalogues, 100*without.Rate(), with.Accepted, 100*with.Rate())
 			}
 		}
 	}
 }
 
+// both adds up the counts of the cells that match, without a catalogue and with one.
+func (r *Result) both(match func(Cell) bool) (without, with Count) {
+	return r.Total(func(c Cell) bool { return !c.Snapshot && match(c) }), r.Total(func(c Cell) bool { return c.Snapshot && match(c) })
+}
+
 func (r *Result) reportCells(w io.Writer) {
-	fmt.Fprint(w, "\n## Accepted under each scheme and scope, of those that use no refused catalogue\n\n| scheme | scope |")
+	fmt.Fprint(w, "\n## Accepted under each scheme and scope, of those that use no refused system catalogue\n\n"+
+		"Where it makes a difference: without a catalogue / with one.\n\n| scheme | scope |")
 	for _, kind := range Kinds {
 		fmt.Fprintf(w, " %s |", kind)
 	}
@@ -55,8 +64,11 @@ func (r *Result) reportCells(w io.Writer) {
 		for _, presence := range Presences {
 			fmt.Fprintf(w, "| %s | %s |", scheme, presenceNames[presence])
 			for _, kind := range Kinds {
-				count := r.Total(func(c Cell) bool { return c.Kind == kind && c.Scheme == scheme && c.Presence == presence })
-				fmt.Fprintf(w, " %.2f %% |", 100*count.Rate())
+				without, with := r.both(func(c Cell) bool { return c.Kind == kind && c.Scheme == scheme && c.Presence == presence })
+				if without != with {
+					fmt.Fprintf(w, " %.2f /", 100*without.Rate())
+				}
+				fmt.Fprintf(w, " %.2f %% |", 100*with.Rate())
 			}
 			fmt.Fprintln(w)
 		}
@@ -71,10 +83,22 @@ func (r *Result) reportReasons(w io.Writer) {
 	for _, scheme := range Schemes {
 		for _, presence := range Presences {
 			first := scheme == Direct && presence == rewrite.One
+			match := func(snapshot bool) func(Cell) bool {
+				return func(c Cell) bool {
+					return c.Kind <= Explain && c.Scheme == scheme && c.Presence == presence && c.Snapshot == snapshot
+				}
+			}
+			with := map[Reason]int{}
+			all := r.reasons(match(false))
+			for _, x := range r.reasons(match(true)) {
+				with[x.Reason] = x.Count
+				if !slices.ContainsFunc(all, func(y reasonCount) bool { return x.Reason == y.Reason }) {
+					x.Count = 0
+					all = append(all, x)
+				}
+			}
 			var rows []reasonCount
-			for _, x := range r.reasons(func(c Cell) bool {
-				return c.Kind <= Explain && c.Scheme == scheme && c.Presence == presence
-			}) {
+			for _, x := range all {
 				if table := catalogueOf(x.Reason); table != "" {
 					if first {
 						catalogues[table] += x.Count
@@ -88,13 +112,13 @@ func (r *Result) reportReasons(w io.Writer) {
 				continue
 			}
 			fmt.Fprintf(w, "\n## Refusals, %s, %s", scheme, presenceNames[presence])
-			fmt.Fprint(w, "\n\n| kind | statements | code | why | the shortest |\n|---|---|---|---|---|\n")
+			fmt.Fprint(w, "\n\n| kind | statements | with a catalogue | code | why | the shortest |\n|---|---|---|---|---|---|\n")
 			for _, x := range rows {
-				fmt.Fprintf(w, "| %s | %d | %s | %s | `%s` |\n", x.Kind, x.Count, x.Code, x.Message, cell(x.Example, 120))
+				fmt.Fprintf(w, "| %s | %d | %d | %s | %s | `%s` |\n", x.Kind, x.Count, with[x.Reason], x.Code, x.Message, cell(x.Example, 120))
 			}
 		}
 	}
-	fmt.Fprint(w, "\n## Catalogues refused, direct, one value\n\n")
+	fmt.Fprint(w, "\n## System catalogues refused, direct, one value\n\n")
 	for i, table := range slices.SortedFunc(maps.Keys(catalogues), func(a, b string) int {
 		return cmp.Or(cmp.Compare(catalogues[b], catalogues[a]), cmp.Compare(a, b))
 	}) {
@@ -107,7 +131,7 @@ func (r *Result) reportReasons(w io.Writer) {
 	fmt.Fprint(w, "\n## Refusals of other kinds, scheme direct, one value\n\n| kind | code | statements |\n|---|---|---|\n")
 	others := map[[2]string]int{}
 	for reason, refusals := range r.Reasons {
-		if reason.Kind > Explain && reason.Scheme == Direct && reason.Presence == rewrite.One {
+		if reason.Kind > Explain && reason.Scheme == Direct && reason.Presence == rewrite.One && !reason.Snapshot {
 			others[[2]string{reason.Kind.String(), string(reason.Code)}] += refusals.Count
 		}
 	}

@@ -30,7 +30,7 @@ var presenceNames = map[rewrite.Presence]string{
 type Result struct {
 	Texts, Unparsed int // texts, and those that the parser does not accept
 	Statements      int
-	Runs            int // statements times schemes times presences
+	Runs            int // statements times schemes times presences, without a catalogue and with one
 	Probes          int // see probe
 
 	Counts  map[Cell]Count
@@ -46,6 +46,7 @@ type Cell struct {
 	Kind     Kind
 	Scheme   Scheme
 	Presence rewrite.Presence
+	Snapshot bool // whether there is a catalogue of the tables that are written to
 }
 
 // A Count is the number of statements, and of those that were accepted.
@@ -87,6 +88,7 @@ type Fault struct {
 	Statement Statement
 	Scheme    Scheme
 	Presence  rewrite.Presence
+	Snapshot  bool
 	What      string // "panic", "untyped error" or "certificate"
 	Detail    string
 }
@@ -186,21 +188,22 @@ func (r *Result) text(t Text, cache *policies) {
 		if s.Origin == Input {
 			r.probe(s)
 		}
-		found := namesOf(s.tree)
+		found, known := namesOf(s.tree), snapshotOf(s.tree)
 		s.tree = nil
 		slowest := Timing{Statement: s}
 		for _, scheme := range Schemes {
 			p, err := cache.of(found.yaml(scheme))
 			if err != nil {
-				r.fault(s, scheme, rewrite.Absent, "policy", err.Error())
+				r.fault(s, Cell{Scheme: scheme}, "policy", err.Error())
 				continue
 			}
 			for _, presence := range Presences {
 				began := time.Now()
-				r.statement(s, p, scheme, presence)
+				r.statement(s, rewrite.Rewriter{Policy: p}, Cell{s.Origin, s.Kind, scheme, presence, false})
 				if took := time.Since(began); took > slowest.Took {
 					slowest.Took, slowest.scheme, slowest.presence = took, scheme, presence
 				}
+				r.statement(s, rewrite.Rewriter{Policy: p, Catalog: known}, Cell{s.Origin, s.Kind, scheme, presence, true})
 			}
 		}
 		r.Slowest = append(r.Slowest, slowest)
@@ -218,30 +221,29 @@ func shape(p *policy.Policy, presence rewrite.Presence) rewrite.Shape {
 	return s
 }
 
-func (r *Result) statement(s Statement, p *policy.Policy, scheme Scheme, presence rewrite.Presence) {
+func (r *Result) statement(s Statement, w rewrite.Rewriter, cell Cell) {
 	r.Runs++
-	cell := Cell{s.Origin, s.Kind, scheme, presence}
 	count := r.Counts[cell]
 	count.All++
 	defer func() {
 		if v := recover(); v != nil {
-			r.fault(s, scheme, presence, "panic", fmt.Sprintf("%v\n%s", v, debug.Stack()))
+			r.fault(s, cell, "panic", fmt.Sprintf("%v\n%s", v, debug.Stack()))
 		}
 		r.Counts[cell] = count
 	}()
-	rewritten, err := rewrite.New(s.SQL, p, shape(p, presence))
+	rewritten, err := w.Rewrite(s.SQL, shape(w.Policy, cell.Presence))
 	var e *rewrite.Error
 	switch {
 	case err == nil:
 		count.Accepted++
 		for _, position := range []int{1, len(rewritten.SQL) / 2, len(rewritten.SQL)} {
 			if at := rewritten.UserPosition(position); at < 0 || at > len(s.SQL)+1 {
-				r.fault(s, scheme, presence, "position", fmt.Sprintf("%d becomes %d", position, at))
+				r.fault(s, cell, "position", fmt.Sprintf("%d becomes %d", position, at))
 				break
 			}
 		}
 	case !errors.As(err, &e) || e.Code == "" || e.Message == "":
-		r.fault(s, scheme, presence, "untyped error", fmt.Sprintf("%T: %v", err, err))
+		r.fault(s, cell, "untyped error", fmt.Sprintf("%T: %v", err, err))
 	default:
 		r.refused(Reason{cell, e.Code, general(e)}, 1, s.SQL)
 		switch {
@@ -249,13 +251,13 @@ func (r *Result) statement(s Statement, p *policy.Policy, scheme Scheme, presenc
 			count.Catalogues++
 		case e.Code == rewrite.CodeCertificate:
 			_, why, _ := strings.Cut(general(e), ": ")
-			r.fault(s, scheme, presence, "certificate", why)
+			r.fault(s, cell, "certificate", why)
 		}
 	}
 }
 
-func (r *Result) fault(s Statement, scheme Scheme, presence rewrite.Presence, what, detail string) {
-	r.Faults = append(r.Faults, Fault{s, scheme, presence, what, detail})
+func (r *Result) fault(s Statement, c Cell, what, detail string) {
+	r.Faults = append(r.Faults, Fault{s, c.Scheme, c.Presence, c.Snapshot, what, detail})
 }
 
 var (
