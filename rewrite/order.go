@@ -31,16 +31,12 @@ func (s strength) runsAfter(d danger) bool {
 
 // strengthOf returns how early the guard of t runs under the shape.
 func (r *rewriter) strengthOf(t *policy.Table, p purpose) strength {
+	if t == nil || t.Access != policy.Scoped {
+		return unguarded
+	}
 	found := unguarded
-	switch {
-	case t == nil || t.Access != policy.Scoped:
-		return found
-	case t.Barrier && p == toRead: // its references are fenced
-		return found
-	case t.Barrier:
-		return barred
-	case t.Where != nil || t.View: // a view's join may test the user's condition below the guard
-		return weak
+	if t.Where != nil {
+		found = weak
 	}
 	for _, s := range t.Scopings {
 		switch presence := presenceOf(r.shape, s.Dimension, p); {
@@ -50,6 +46,14 @@ func (r *rewriter) strengthOf(t *policy.Table, p purpose) strength {
 		default:
 			found = weak
 		}
+	}
+	switch {
+	case found == unguarded, t.Barrier && p == toRead: // its references are fenced
+		return unguarded
+	case t.Barrier:
+		return barred
+	case t.View: // whose join may test the user's condition below the guard
+		return weak
 	}
 	return found
 }
