@@ -34,7 +34,7 @@ const timeout = "3s"
 // its own that is rolled back.
 type arm struct {
 	conn  *pgconn.PgConn
-	rows  string // the query that returns the hashes of the scope's rows
+	rows  string // the query of the hashes of rows
 	reset string
 	role  bool // statements are run under tenantRole
 }
@@ -103,7 +103,7 @@ type outcome struct {
 	visible, hidden map[string]sum
 	taken           bool                // a row has the key of one of others
 	left            bool                // there is a row that the scope must not write
-	tables          map[string][]string // the hashes of the rows of the scope, where they are asked for
+	tables          map[string][]string // the hashes of the rows that the scope may have written, where they are asked for
 }
 
 func (o *outcome) failed() bool { return o.code != "" }
@@ -219,7 +219,7 @@ func (q question) on(ctx context.Context, a *arm, r *rewrite.Rewrite) (*outcome,
 
 // untouched returns what the tables hold.
 func (a *arm) untouched(ctx context.Context) (*outcome, error) {
-	return a.run(ctx, question{sql: "SELECT", writes: true})
+	return a.run(ctx, question{sql: "SELECT", writes: true, rows: true})
 }
 
 // sameRows reports whether two outcomes hold the same rows: as lists where the

@@ -11,7 +11,7 @@ import (
 // an INSERT, UPDATE, DELETE or MERGE, or holds one in a WITH query. Faults adds
 // what meets the known faults of the rewriter, the cases in
 // testdata/regressions/known: groups by a primary key, which a fence and a column
-// alias list take from a table.
+// alias list take from a table, and grouping sets over the scope's column.
 func Generate(seed, i uint64, write, faults bool) string {
 	kind := uint64(0)
 	if write {
@@ -527,7 +527,11 @@ func (g *generator) grouped(l levels, want []string, depth int, top bool) query 
 			names[i] = r.sql
 		}
 		by := strings.Join(names, ", ")
-		switch g.IntN(10) {
+		kind := g.IntN(10)
+		if !g.faults && slices.ContainsFunc(groups, func(r reference) bool { return r.flavour == scopes || r.flavour == side }) {
+			kind = 9
+		}
+		switch kind {
 		case 0:
 			by = "ROLLUP (" + by + ")"
 		case 1:

@@ -61,6 +61,8 @@ type Oracle struct {
 	mild    *arm   // everybody's database, where the rows of others are no poison
 	secured *arm   // everybody's database under row-level security, or nil
 	rewrite func(sql string) (*rewrite.Rewrite, error)
+	sound   func(sql string) (*rewrite.Rewrite, error) // the rewriter's own
+	before  *outcome                                   // what the tables of full hold
 	// What the tables of full and mild hold outside the scope.
 	hidden, hiddenMild map[string]sum
 }
@@ -78,7 +80,8 @@ func NewOracle(ctx context.Context, create CreateDatabase, s Scope, secured bool
 		return nil, err
 	}
 	shape := s.shape(p)
-	o := &Oracle{scope: s, rewrite: func(sql string) (*rewrite.Rewrite, error) { return rewrite.New(sql, p, shape) }}
+	sound := func(sql string) (*rewrite.Rewrite, error) { return rewrite.New(sql, p, shape) }
+	o := &Oracle{scope: s, rewrite: sound, sound: sound}
 	add := func(arms *[]*arm, dsn string, settings ...string) error {
 		a, err := connect(ctx, dsn, s, settings...)
 		if err == nil {
@@ -133,7 +136,7 @@ func NewOracle(ctx context.Context, create CreateDatabase, s Scope, secured bool
 		beforeMild, err = o.mild.untouched(ctx)
 	}
 	if err == nil {
-		o.hidden, o.hiddenMild = before.hidden, beforeMild.hidden
+		o.before, o.hidden, o.hiddenMild = before, before.hidden, beforeMild.hidden
 		err = o.compareCopies(ctx, before)
 	}
 	if err != nil {
@@ -164,6 +167,20 @@ func (o *Oracle) compareCopies(ctx context.Context, before *outcome) error {
 // any rules would. It is for the tests of the oracle itself.
 func (o *Oracle) Unscoped() {
 	o.rewrite = func(sql string) (*rewrite.Rewrite, error) { return &rewrite.Rewrite{SQL: sql}, nil }
+}
+
+// Corrupt makes the oracle change the text of every rewrite, as a fault of the
+// rewriter would. It is for the tests of the oracle itself.
+func (o *Oracle) Corrupt(fault func(sql string) string) {
+	o.rewrite = func(sql string) (*rewrite.Rewrite, error) {
+		r, err := o.sound(sql)
+		if err != nil {
+			return nil, err
+		}
+		corrupt := *r
+		corrupt.SQL = fault(r.SQL)
+		return &corrupt, nil
+	}
 }
 
 // Close disconnects.

@@ -3,6 +3,7 @@ package isolation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ func (c *comparison) explain(ctx context.Context, result Result, open bool) (Res
 		return Result{Verdict: Undetermined, Detail: limited}, err
 	}
 	alike, seen := "", rowSets{}
+	c.oracle.before.eachOfTables(seen.add)
 	for i := range len(own) + shuffles {
 		a, original, altered := own[i%len(own)], c.original, c.altered
 		original.rows = true
@@ -59,8 +61,8 @@ func (c *comparison) explain(ctx context.Context, result Result, open bool) (Res
 		default:
 			return Result{Verdict: Undetermined, Detail: anotherRun}, nil
 		}
-		open = open || c.want.differs(other, c.ordered) != ""
-		seen.add(other)
+		open = open || c.want.differs(other, c.ordered) != "" || !maps.Equal(c.want.hidden, other.hidden)
+		other.eachRow(seen.add)
 		if alike == "" {
 			other, err := altered.on(ctx, a, c.rewrite)
 			if err != nil {
@@ -82,7 +84,7 @@ func (c *comparison) explain(ctx context.Context, result Result, open bool) (Res
 		altered := c.altered
 		altered.rows = true
 		got, err := altered.on(ctx, c.oracle.full[c.plan], c.rewrite)
-		if err == nil && c.got.differs(got, c.ordered) == "" && seen.hold(got) {
+		if err == nil && c.judge(c.want, got, c.oracle.hidden).Verdict != Leak && got.eachRow(seen.has) {
 			result = Result{Verdict: Undetermined, Detail: openRows}
 		}
 		return result, err
@@ -155,20 +157,15 @@ func unlimited(sql string) string {
 // tables, under the name of each; how many there were is a row too.
 type rowSets map[string]map[string]bool
 
-func (s rowSets) add(o *outcome) {
-	o.eachRow(func(table, row string) bool {
-		if s[table] == nil {
-			s[table] = map[string]bool{}
-		}
-		s[table][row] = true
-		return true
-	})
+func (s rowSets) add(table, row string) bool {
+	if s[table] == nil {
+		s[table] = map[string]bool{}
+	}
+	s[table][row] = true
+	return true
 }
 
-// hold reports whether every row is among those that were added.
-func (s rowSets) hold(o *outcome) bool {
-	return o.eachRow(func(table, row string) bool { return s[table][row] })
-}
+func (s rowSets) has(table, row string) bool { return s[table][row] }
 
 // eachRow calls f for the rows of an outcome while it returns true, and returns
 // whether it always did.
@@ -178,17 +175,23 @@ func (o *outcome) eachRow(f func(table, row string) bool) bool {
 			return false
 		}
 	}
+	for table, s := range o.visible {
+		if !f(table, s.count+" rows") {
+			return false
+		}
+	}
+	return o.eachOfTables(f) && f("", fmt.Sprint(len(o.rows), " rows"))
+}
+
+func (o *outcome) eachOfTables(f func(table, row string) bool) bool {
 	for table, rows := range o.tables {
 		for _, row := range rows {
 			if !f(table, row) {
 				return false
 			}
 		}
-		if !f(table, fmt.Sprint(len(rows), " rows")) {
-			return false
-		}
 	}
-	return f("", fmt.Sprint(len(o.rows), " rows"))
+	return true
 }
 
 // shuffle returns commands that write the tenant's rows of some tables again in
