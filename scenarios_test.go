@@ -3,9 +3,13 @@ package scoped_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/scoped-pgx/scoped"
 )
@@ -112,4 +116,113 @@ func TestScenario44NothingIsLeftOnTheConnection(t *testing.T) {
 	}
 	wantScopeRequired(t.Context(), t, b, "site", "public.post", allPosts)
 	wantIDs(scoped.With(t.Context(), "site", 2), t, b, []int64{2}, allPosts)
+}
+
+// Nor does a panic in the caller, wherever it comes from, or a backend that is
+// killed: the next statement runs under its own scope or none.
+func TestScenario44PanicsAndKilledBackends(t *testing.T) {
+	b := newBlog(t)
+	b.SetMaxOpenConns(1)
+	site1 := scoped.With(t.Context(), "site", 1)
+	begin := func() *sql.Tx {
+		tx, err := b.BeginTx(site1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tx
+	}
+	panics := map[string]func(){
+		"between rows": func() {
+			rows, err := b.QueryContext(site1, "SELECT generate_series(1, 1000) FROM post")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer rows.Close()
+			rows.Next()
+			panic("caller")
+		},
+		"in a Valuer":   func() { b.ExecContext(site1, "DELETE FROM post WHERE title = $1", panicking{}) },
+		"in a rewriter": func() { b.ExecContext(site1, "DELETE FROM post", panickingRewriter{}) },
+		"in a transaction": func() {
+			tx := begin()
+			defer tx.Rollback()
+			wantExec(t.Context(), t, tx, 1, "INSERT INTO post (id) VALUES (50)")
+			panic("caller")
+		},
+		"in a transaction, in a Valuer": func() {
+			tx := begin()
+			defer tx.Rollback()
+			tx.ExecContext(t.Context(), "DELETE FROM post WHERE title = $1", panicking{})
+		},
+		"in Raw": func() {
+			conn, err := b.Conn(site1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.Raw(func(raw any) error {
+				if _, err := raw.(driver.ConnBeginTx).BeginTx(site1, driver.TxOptions{}); err != nil {
+					return err
+				}
+				panic("caller")
+			})
+		},
+	}
+	for where, f := range panics {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", where)
+				}
+			}()
+			f()
+		}()
+		nothingIsLeft(t, b, where)
+	}
+
+	var backend int64
+	tx := begin()
+	if err := tx.QueryRowContext(scoped.Disable(t.Context(), "test"), "SELECT pg_backend_pid()").Scan(&backend); err != nil {
+		t.Fatal(err)
+	}
+	b.truth([]int64{1}, "SELECT count(*) FROM pg_terminate_backend($1, 10000) AS done WHERE done", backend)
+	_, err := ids(t.Context(), tx, allPosts)
+	var e *scoped.Error
+	if err == nil || errors.As(err, &e) {
+		t.Errorf("got %v, want pgx's own error", err)
+	}
+	if err := tx.Rollback(); err == nil {
+		t.Error("the transaction was rolled back on a connection that is gone")
+	}
+	nothingIsLeft(t, b, "killed in a transaction")
+}
+
+// nothingIsLeft fails the test unless the connection serves site 2 as ever.
+func nothingIsLeft(t *testing.T, b *blog, after string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := ids(ctx, b, allPosts); !errors.Is(err, scoped.ErrScopeRequired) {
+		t.Errorf("after a panic %s: without a scope got %v", after, err)
+	}
+	got, err := ids(scoped.With(ctx, "site", 2), b, allPosts)
+	if err != nil || !slices.Equal(got, []int64{2}) {
+		t.Errorf("after a panic %s: site 2 has %v, %v", after, got, err)
+	}
+	if open := b.Stats().OpenConnections; open > 1 {
+		t.Errorf("after a panic %s: %d connections are open", after, open)
+	}
+	b.truth([]int64{1, 2}, "SELECT id FROM post ORDER BY id")
+}
+
+// panicking panics where pgx calls it. (One in a Scanner leaves Rows locked for
+// ever, whatever the driver is.)
+type panicking struct{}
+
+func (panicking) Value() (driver.Value, error) { panic("caller") }
+
+type panickingRewriter struct{}
+
+func (panickingRewriter) RewriteQuery(context.Context, *pgx.Conn, string, []any) (string, []any, error) {
+	panic("caller")
 }
