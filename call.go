@@ -51,7 +51,7 @@ func (s *session) call(ctx context.Context, sql string, args []any, u use) (call
 }
 
 func (s *session) callUnder(ctx context.Context, b *binding, sql string, args []any, u use) (call, []any, error) {
-	options, simple := 0, s.simple
+	options, simple, describes := 0, s.simple, s.describes
 	if len(args) > 0 && isOption(args[0]) {
 		var err error
 		if sql, args, options, err = s.consumeOptions(ctx, sql, args, u); err != nil {
@@ -59,8 +59,13 @@ func (s *session) callUnder(ctx context.Context, b *binding, sql string, args []
 		}
 		for _, a := range args[:options] {
 			if mode, ok := a.(pgx.QueryExecMode); ok {
-				simple = mode == pgx.QueryExecModeSimpleProtocol
+				simple, describes = mode == pgx.QueryExecModeSimpleProtocol, mode == pgx.QueryExecModeDescribeExec
 			}
+		}
+	}
+	if describes && (u == forQuery || u == forExec) {
+		if err := s.checkDirect(ctx); err != nil {
+			return call{}, nil, err
 		}
 	}
 	c, err := s.plan(b, sql, len(args)-options, u, simple)
@@ -98,6 +103,10 @@ func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u
 			"pass them to QueryContext or ExecContext of the DB, Tx or Conn")
 	case options:
 		return c.callWithOptions(ctx, b, sql, args, u)
+	case c.describes && u != forStmt:
+		if err := c.checkDirect(ctx); err != nil {
+			return call{}, nil, err
+		}
 	}
 	planned, err := c.plan(b, sql, len(args), u, c.simple)
 	if err != nil || len(planned.rewrite.Args) == 0 {

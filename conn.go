@@ -32,11 +32,11 @@ type conn struct {
 }
 
 func newConn(base driver.Conn, e *engine) *conn {
-	c := &conn{base: base, session: session{engine: e, pgx: pgxConn(base)}}
+	c := &conn{base: base, session: session{engine: e, pgx: pgxConn(base), execModes: new(execModes)}}
 	c.queryer, _ = base.(driver.QueryerContext)
 	c.execer, _ = base.(driver.ExecerContext)
 	if c.pgx != nil {
-		c.simple = isSimple(c.pgx)
+		c.execModes = newExecModes(c.pgx)
 	} else {
 		c.literals = c.checkValue(&driver.NamedValue{Ordinal: 1, Value: []int64{1, 2}}) != nil
 	}

@@ -151,6 +151,13 @@ func TestDisabledSendsTheTextAsItIs(t *testing.T) {
 	wantIDs(disabled, t, prepared{prepare(disabled, t, db, "STILL not SQL")}, []int64{1}, "prepared")
 }
 
+// pgx gives no name to a prepared text that is empty.
+func TestEmptyTextIsPreparedWithAName(t *testing.T) {
+	db, mock := mocked(t)
+	mock.ExpectPrepare(";").ExpectExec().WillReturnResult(sqlmock.NewResult(0, 0))
+	wantExec(t.Context(), t, prepared{prepare(t.Context(), t, db, "")}, 0, "prepared")
+}
+
 // A base that takes no slices gets the text of an array.
 func TestSeveralValuesForAnotherBase(t *testing.T) {
 	db, mock := mocked(t)

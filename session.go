@@ -2,6 +2,7 @@ package scoped
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,8 +13,7 @@ import (
 type session struct {
 	*engine
 	pgx *pgx.Conn // nil where the connection is not pgx's
-	// simple is set where the connection's own exec mode is the simple protocol.
-	simple bool
+	*execModes
 	// literals is set where the connection takes arrays only as text.
 	literals bool
 	// tx is the scope of the context of the transaction that is open.
@@ -24,8 +24,18 @@ type session struct {
 	names map[string]string
 }
 
-func isSimple(conn *pgx.Conn) bool {
-	return conn.Config().DefaultQueryExecMode == pgx.QueryExecModeSimpleProtocol
+// execModes is what is known of pgx's exec modes on a connection.
+type execModes struct {
+	// simple is set where the connection's own is the simple protocol, and
+	// describes where it is describe_exec.
+	simple, describes bool
+	// direct is set where describe_exec was found to be safe.
+	direct bool
+}
+
+func newExecModes(conn *pgx.Conn) *execModes {
+	own := conn.Config().DefaultQueryExecMode
+	return &execModes{simple: own == pgx.QueryExecModeSimpleProtocol, describes: own == pgx.QueryExecModeDescribeExec}
 }
 
 // scope returns the scope under which a statement runs, nil for none.
@@ -102,6 +112,36 @@ func (s *session) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_ = s.pgx.Close(ctx)
+}
+
+// checkDirect refuses the exec mode describe_exec behind a pooler. That mode sends
+// a statement without a name, and executes it in another round trip. Outside a
+// transaction a pooler may change the server's connection between the two, and
+// the one that is executed is then another client's, with a guard of another
+// form: seen with PgBouncer 1.18, where one tenant read and wrote rows of
+// another. Behind a pooler the server's process is not the one that the pooler
+// announced, because it answers requests to cancel itself.
+func (s *session) checkDirect(ctx context.Context) error {
+	const idle = 'I' // outside a transaction
+	if s.pgx == nil || s.direct || s.pgx.PgConn().TxStatus() != idle {
+		return nil
+	}
+	server := s.pgx.PgConn()
+	result := server.ExecParams(ctx, "SELECT pg_catalog.pg_backend_pid()", nil, nil, nil, nil).Read()
+	switch {
+	case server.IsClosed():
+		return nil // as the statement itself will find
+	case result.Err != nil:
+		return result.Err
+	case len(result.Rows) == 1 && string(result.Rows[0][0]) == strconv.FormatUint(uint64(server.PID()), 10):
+		s.direct = true
+		return nil
+	}
+	return &Error{
+		Code:    CodeSession,
+		Message: "the exec mode describe_exec can execute another client's statement behind a pooler, such as there is here",
+		Hint:    "use exec, cache_describe or simple_protocol, or a transaction",
+	}
 }
 
 func sessionFault(name, value, want string) *Error {

@@ -105,6 +105,11 @@ func (s *stmt) prepare(ctx context.Context, c *call) (driver.Stmt, error) {
 
 // prepare prepares a text on the base as database/sql does.
 func (c *conn) prepare(ctx context.Context, sql string) (driver.Stmt, error) {
+	if sql == "" {
+		// pgx names a prepared statement by its text, and what has no name may be
+		// another client's behind a pooler.
+		sql = ";"
+	}
 	if b, ok := c.base.(driver.ConnPrepareContext); ok {
 		return b.PrepareContext(ctx, sql)
 	}

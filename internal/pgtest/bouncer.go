@@ -1,0 +1,116 @@
+package pgtest
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed bouncer.sh
+var bouncerScript string
+
+// Bouncer starts a PgBouncer in transaction mode in front of the database of a
+// URL, and returns the URL through it. It keeps that many connections to the
+// server, however many clients it has, and ends with the test. Bouncer fails the
+// test where there is no PgBouncer; it never skips it.
+func Bouncer(t testing.TB, dsn string, connections int) string {
+	t.Helper()
+	program, err := findBouncer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := temporaryFolder()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// With auth_type any the server is asked as the user of the database's line.
+	line := fmt.Sprintf("host=%s port=%d dbname=%s user=%s", server.Host, server.Port, server.Database, server.User)
+	if server.Password != "" {
+		line += " password=" + server.Password
+	}
+	config := fmt.Sprintf(`[databases]
+%s = %s
+[pgbouncer]
+listen_port = 6432
+unix_socket_dir = %s
+auth_type = any
+pool_mode = transaction
+default_pool_size = %d
+max_client_conn = 200
+log_connections = 0
+log_disconnections = 0
+`, server.Database, line, dir, connections)
+	err = os.WriteFile(filepath.Join(dir, "pgbouncer.ini"), []byte(config), 0o644)
+	var credential *syscall.Credential
+	if err == nil {
+		credential, err = unprivileged(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	var log strings.Builder
+	cmd := exec.Command("/bin/sh", "-c", bouncerScript, "pgtest", program, dir)
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: credential}
+	pipe, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		pipe.Close()
+		_ = cmd.Wait() // it ends by a signal
+		if t.Failed() {
+			t.Logf("PgBouncer: %s", &log)
+		}
+	})
+
+	through := url.URL{
+		Scheme:   "postgres",
+		User:     url.User(server.User),
+		Path:     "/" + server.Database,
+		RawQuery: url.Values{"host": {dir}, "port": {"6432"}}.Encode(),
+	}
+	for deadline := time.Now().Add(timeout); ; time.Sleep(5 * time.Millisecond) {
+		conn, err := pgx.Connect(t.Context(), through.String())
+		if err == nil {
+			conn.Close(t.Context())
+			return through.String()
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("pgtest: PgBouncer did not answer in time: %v", err)
+		}
+	}
+}
+
+func findBouncer() (string, error) {
+	if program, err := exec.LookPath("pgbouncer"); err == nil {
+		return program, nil
+	}
+	for _, dir := range []string{"/usr/sbin", "/opt/homebrew/bin", "/usr/local/bin"} {
+		program := filepath.Join(dir, "pgbouncer")
+		if info, err := os.Stat(program); err == nil && info.Mode()&0o111 != 0 {
+			return program, nil
+		}
+	}
+	return "", errors.New("pgtest: no PgBouncer was found: install it (Debian, Ubuntu: apt-get install pgbouncer; " +
+		"Fedora: dnf install pgbouncer; macOS: brew install pgbouncer)")
+}
