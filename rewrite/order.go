@@ -146,7 +146,7 @@ func (r *rewriter) protect(from []*pgparse.Node, where, having *pgparse.Node, ta
 				if s.target {
 					p = toChange
 				}
-				guards = append(guards, tester{rewriter: r, purpose: p}.allVisible(s.table, s.ref))
+				guards = append(guards, tester{rewriter: r, purpose: p, perRow: true}.allVisible(s.table, s.ref))
 			}
 		}
 		if len(guards) > 0 {
