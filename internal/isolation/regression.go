@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -14,8 +15,11 @@ import (
 //	-- scope: one
 //	-- rows …
 //	SELECT …
+//
+// One that a version of PostgreSQL answers rightly says -- before: 18.
 type Regression struct {
 	File, Scope, SQL string
+	Before           int // 0 where every version is meant
 }
 
 // Save writes a reduced finding into a folder, and returns the file's name. The
@@ -49,6 +53,11 @@ func Regressions(dir string) ([]Regression, error) {
 			line := lines.Text()
 			if scope, ok := strings.CutPrefix(line, "-- scope: "); ok {
 				r.Scope = scope
+			}
+			if version, ok := strings.CutPrefix(line, "-- before: "); ok {
+				if r.Before, err = strconv.Atoi(version); err != nil {
+					return nil, fmt.Errorf("%s: %w", file, err)
+				}
 			}
 			if !strings.HasPrefix(line, "--") {
 				sql = append(sql, line)

@@ -51,10 +51,11 @@ func sqlsmith(ctx context.Context, server *pgtest.Server, seed uint64, n int) ([
 var useless = regexp.MustCompile(`\b(any(multi)?range|anyenum|anyarray|anycompatible\w*)\b|\brandom\(|polygon|point|tablesample|(into|update|delete from) public\.holiday`)
 
 // showLess puts views before the catalogue, in a schema whose tables SQLsmith
-// does not use itself. They show it, which names the catalogue without its schema, only functions and operators that are allowed
-// immutable, and have arguments of the schema's types. Without it the server rejects or the
-// rewriter refuses nine statements of ten, most of them for pseudo-types and
-// functions of the server's statistics.
+// does not use itself. They show it, which names the catalogue without its schema,
+// only operators and allowed, immutable functions whose arguments are of the
+// schema's types. Without it the server rejects or the rewriter refuses nine
+// statements of ten, most of them for pseudo-types and functions of the server's
+// statistics.
 func showLess(ctx context.Context, dsn string) error {
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
