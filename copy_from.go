@@ -68,7 +68,7 @@ func (s *session) copyFrom(ctx context.Context, table pgx.Identifier, columns []
 	}
 	n, err := s.pgx.CopyFrom(ctx, pgx.Identifier{t.Schema, t.Name}, columns, source)
 	if source.err != nil {
-		return 0, source.err // of which the server heard, and pgx returns what it made of it
+		return 0, source.err // what pgx returns is the server's, which was told of it
 	}
 	return n, (&call{entry: e, rewrite: e.rewrite, binding: b, interpolated: true}).mapError(err)
 }
@@ -121,7 +121,7 @@ type copySource struct {
 	checks  []copyCheck
 	read    int // rows
 	row     []any
-	err     error
+	err     error // ours, and not the user's source's
 }
 
 // A copyCheck is a column of the user's that must hold one of some values.
@@ -133,36 +133,24 @@ type copyCheck struct {
 }
 
 func (s *copySource) Values() ([]any, error) {
-	s.row, s.err = s.values()
-	return s.row, s.err
-}
-
-func (s *copySource) Err() error {
-	if s.err == nil {
-		s.err = s.CopyFromSource.Err()
-	}
-	return s.err
-}
-
-func (s *copySource) values() ([]any, error) {
 	row, err := s.CopyFromSource.Values()
 	if err != nil {
 		return nil, err
 	}
 	s.read++
-	if err := checkRow(s.read, row, s.columns); err != nil {
-		return nil, err
+	if s.err = checkRow(s.read, row, s.columns); s.err != nil {
+		return nil, s.err
 	}
-	row = append(s.row[:0], row...)
+	s.row = append(s.row[:0], row...)
 	for _, c := range s.checks {
-		if row[c.at], err = c.value(row[c.at]); err != nil {
-			return nil, err
+		if s.row[c.at], s.err = c.value(s.row[c.at]); s.err != nil {
+			return nil, s.err
 		}
 	}
 	for _, v := range s.fills {
-		row = append(row, v)
+		s.row = append(s.row, v)
 	}
-	return row, nil
+	return s.row, nil
 }
 
 // value returns the value that is sent, which is the one that was checked.
@@ -257,7 +245,7 @@ func (i *insertion) text(rows int) string {
 
 // insertedRows is how many rows an INSERT has at most, a power of two as every
 // number of rows is, so that there are few different statements.
-const insertedRows = 256
+const insertedRows = 1024
 
 // insertRows inserts rows by statements of many rows each, all of them or none.
 func (s *session) insertRows(ctx context.Context, b *binding, into *insertion, rows pgx.CopyFromSource) (n int64, err error) {

@@ -157,6 +157,10 @@ func TestCopyFromOwnColumn(t *testing.T) {
 		wantSQLState(t, err, "42701")
 		_, err = copyRows(site1, p, "tag", "id", row{2})
 		wantSQLState(t, err, "23505")
+		_, err = p.CopyFrom(site1, pgx.Identifier{"post"}, []string{"id"}, pgx.CopyFromSlice(2, func(i int) ([]any, error) {
+			return row{30 + i}, []error{nil, errors.New("failing")}[i]
+		}))
+		wantSQLState(t, err, "57014") // as in pgx
 		// A name is a name, whatever stands in it.
 		_, err = copyRows(site1, p, "post", `id)_FROM_STDIN;_DELETE_FROM_post;--`, row{30})
 		wantSQLState(t, err, "42703")
@@ -170,12 +174,13 @@ func TestCopyFromReferences(t *testing.T) {
 		site1 := scoped.With(none, "site", 1)
 		both := scoped.With(none, "site", scoped.AnyOf(1, 2))
 		user7 := scoped.With(none, "user", 7)
-		rows := make([]row, 600) // two statements of 256, and 64 and 16 and 8
+		const last = 1299 // statements of 1024, 256, 16 and 4 rows
+		rows := make([]row, last+1)
 		for i := range rows {
 			rows[i] = row{100 + i, 1, fmt.Sprint("x", i)}
 		}
 		wantCopied(site1, t, p, "comment", "id post_id body", rows...)
-		p.truth([]int64{600}, "SELECT count(*) FROM comment WHERE post_id = 1 AND body = 'x' || (id - 100)")
+		p.truth([]int64{last + 1}, "SELECT count(*) FROM comment WHERE post_id = 1 AND body = 'x' || (id - 100)")
 		wantCopied(both, t, p, "comment", "id post_id", row{10, 1}, row{11, 2})
 		wantCopied(site1, t, p, "comment", "id post_id")
 		wantCopied(scoped.With(site1, "user", 7), t, p, "bookmark", "id post_id", row{10, 1})
@@ -195,9 +200,9 @@ func TestCopyFromReferences(t *testing.T) {
 
 		p.unchanged("post", "comment", "bookmark", "message", "attachment", "article", "numbered", "computed")
 		for i := range rows {
-			rows[i][0] = 1000 + i
+			rows[i][0] = 10000 + i
 		}
-		rows[599][1] = 2
+		rows[last][1] = 2
 		wantViolationOf := func(ctx context.Context, table, columns string, rows ...row) {
 			t.Helper()
 			wantNotCopied(ctx, t, p, scoped.CodeViolation, table, columns, rows...)
@@ -216,12 +221,12 @@ func TestCopyFromReferences(t *testing.T) {
 		wantNotCopied(site1, t, p, scoped.CodeScopeRequired, "bookmark", "id post_id", row{50, 1})
 		wantNotCopied(site1, t, p, scoped.CodeArguments, "comment", "id post_id", row{50, 1}, row{51})
 		wantNotCopied(site1, t, p, scoped.CodeArguments, "comment", "body post_id", row{rewriter{sql: "DELETE FROM post"}, 1})
-		rows[599][1], rows[598][0] = 1, 1000 // a key twice
+		rows[last][1], rows[last-1][0] = 1, 10000 // a key twice
 		_, err := copyRows(site1, p, "comment", "id post_id body", rows...)
 		wantSQLState(t, err, "23505")
 		failing := errors.New("failing")
-		n, err := p.CopyFrom(site1, pgx.Identifier{"comment"}, []string{"id", "post_id", "body"}, pgx.CopyFromSlice(600, func(i int) ([]any, error) {
-			if i == 599 {
+		n, err := p.CopyFrom(site1, pgx.Identifier{"comment"}, []string{"id", "post_id", "body"}, pgx.CopyFromSlice(last+1, func(i int) ([]any, error) {
+			if i == last {
 				return nil, failing
 			}
 			return rows[i], nil
@@ -238,11 +243,11 @@ func TestCopyFromInATransaction(t *testing.T) {
 	site1 := scoped.With(t.Context(), "site", 1)
 	tx := beginPgx(site1, t, p)
 	wantCopied(t.Context(), t, tx, "post", "id", row{10})
-	rows := make([]row, 300)
+	rows := make([]row, 1100)
 	for i := range rows {
 		rows[i] = row{100 + i, 10}
 	}
-	rows[299] = row{1}
+	rows[1099] = row{1}
 	_, err := copyRows(t.Context(), tx, "comment", "id post_id", rows...)
 	wantError(t, err, scoped.CodeArguments)
 	func() {
@@ -251,20 +256,20 @@ func TestCopyFromInATransaction(t *testing.T) {
 				t.Error("there was no panic")
 			}
 		}()
-		_, _ = tx.CopyFrom(t.Context(), pgx.Identifier{"comment"}, []string{"id", "post_id"}, pgx.CopyFromSlice(300, func(i int) ([]any, error) {
-			if i == 299 {
+		_, _ = tx.CopyFrom(t.Context(), pgx.Identifier{"comment"}, []string{"id", "post_id"}, pgx.CopyFromSlice(1100, func(i int) ([]any, error) {
+			if i == 1099 {
 				panic("of the caller")
 			}
 			return rows[i], nil
 		}))
 	}()
-	rows[299] = row{399, 10}
+	rows[1099] = row{1199, 10}
 	wantCopied(t.Context(), t, tx, "comment", "id post_id", rows...)
-	wantPgxIDs(t.Context(), t, tx, []int64{300}, "SELECT count(*) FROM comment WHERE post_id = 10")
+	wantPgxIDs(t.Context(), t, tx, []int64{1100}, "SELECT count(*) FROM comment WHERE post_id = 10")
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Error(err)
 	}
-	p.truth([]int64{300}, "SELECT count(*) FROM comment WHERE post_id = 10")
+	p.truth([]int64{1100}, "SELECT count(*) FROM comment WHERE post_id = 10")
 
 	p.unchanged("post", "comment")
 	tx = beginPgx(site1, t, p)

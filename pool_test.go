@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -424,4 +425,44 @@ func (tr *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.Tra
 
 func (tr *tracer) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
 	tr.tags = append(tr.tags, data.CommandTag)
+}
+
+// The methods have pgx's signatures, and none that is left out hands out what is
+// not guarded without anybody noticing.
+func TestPoolMethodsAreThoseOfPgx(t *testing.T) {
+	for _, c := range []struct {
+		ours, pgx       reflect.Type
+		differ, leftOut []string
+	}{
+		{
+			reflect.TypeFor[*scoped.PgxPool](), reflect.TypeFor[*pgxpool.Pool](),
+			[]string{"Acquire", "AcquireFunc"}, []string{"AcquireAllIdle", "Config", "Reset"},
+		},
+		{reflect.TypeFor[*scoped.PgxConn](), reflect.TypeFor[*pgxpool.Conn](), nil, []string{"Conn", "Hijack"}},
+	} {
+		for method := range c.pgx.Methods() {
+			ours, ok := c.ours.MethodByName(method.Name)
+			switch {
+			case ok == slices.Contains(c.leftOut, method.Name):
+				t.Errorf("%v has the method %s: %v", c.ours, method.Name, ok)
+			case !ok:
+			case signature(ours) != signature(method) && !slices.Contains(c.differ, method.Name):
+				t.Errorf("%v.%s is %s, and pgx's is %s", c.ours, method.Name, signature(ours), signature(method))
+			}
+		}
+		for method := range c.ours.Methods() {
+			for out := range method.Type.Outs() {
+				switch out {
+				case reflect.TypeFor[*pgx.Conn](), reflect.TypeFor[*pgconn.PgConn](), reflect.TypeFor[*pgxpool.Conn](), reflect.TypeFor[*pgxpool.Pool]():
+					t.Errorf("%v.%s returns a %v", c.ours, method.Name, out)
+				}
+			}
+		}
+	}
+}
+
+// signature returns the type of a method without its receiver.
+func signature(m reflect.Method) string {
+	_, rest, _ := strings.Cut(m.Type.String(), m.Type.In(0).String())
+	return strings.TrimPrefix(rest, ", ")
 }
