@@ -16,9 +16,10 @@ var schema string
 
 // DSN returns the data source name of a database with both sites, for a test of
 // a package beside this one.
-func DSN(t *testing.T) string {
-	return pgtest.DSN(t, schema) + "&scope_policy=../blog/policy.yaml"
-}
+func DSN(t *testing.T) string { return PlainDSN(t) + "&scope_policy=../blog/policy.yaml" }
+
+// PlainDSN is DSN for pgx, without the policy.
+func PlainDSN(t *testing.T) string { return pgtest.DSN(t, schema) }
 
 // Test has both sites use the store: Rye and Sourdough are posts 1 and 2, of site
 // 1, and Gears is post 3, of site 2.
