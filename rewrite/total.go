@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"reflect"
 	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
@@ -249,7 +250,7 @@ func leastCost(node any) int {
 			sum++
 		}
 	case *pgparse.A_Expr:
-		if pgparse.Equal(n.Lexpr, n.Rexpr) {
+		if mayBeSame(pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)) {
 			return max(least, 0) // of x = x the planner makes x IS NOT NULL
 		}
 		if n.Kind != pgparse.A_Expr_Kind_AEXPR_OP || len(n.Name) != 1 || n.Lexpr.GetRowExpr() != nil || n.Rexpr.GetRowExpr() != nil {
@@ -263,6 +264,12 @@ func leastCost(node any) int {
 		return max(least, 0)
 	}
 	return sum
+}
+
+// mayBeSame reports whether two expressions may be one: a column can be written
+// with its table and without, so that their text does not tell.
+func mayBeSame(left, right any) bool {
+	return left != nil && reflect.TypeOf(left) == reflect.TypeOf(right) && columnsOf(left).any() && columnsOf(right).any()
 }
 
 // mayVanish reports whether an equality may be one of a boolean with a constant,
