@@ -146,6 +146,8 @@ func (r *rewriter) utility(stmt any) (why, hint string) {
 		return channel("UNLISTEN", r.policy.ListenAllowed(), "listen")
 	case *pgparse.NotifyStmt:
 		return channel("NOTIFY", r.policy.NotifyAllowed(), "notify")
+	case *pgparse.CopyStmt:
+		return "COPY is not accepted as a statement while scopes are enabled", "use scoped.CopyFrom or scoped.CopyTo, or "
 	}
 	return r.command() + " is not accepted while scopes are enabled", ""
 }
