@@ -14,14 +14,12 @@ import (
 //go:embed schema.sql
 var schema string
 
-// Policy is the path of the policy, for a test of a package beside this one.
-const Policy = "../blog/policy.yaml"
+// DSN returns the data source name of a database with both sites, for a test of
+// a package beside this one.
+func DSN(t *testing.T) string { return PlainDSN(t) + "&scope_policy=../blog/policy.yaml" }
 
-// Database returns the URL of a database with both sites.
-func Database(t *testing.T) string { return pgtest.DSN(t, schema) }
-
-// DSN is Database with the policy in it.
-func DSN(t *testing.T) string { return Database(t) + "&scope_policy=" + Policy }
+// PlainDSN is DSN for pgx, without the policy.
+func PlainDSN(t *testing.T) string { return pgtest.DSN(t, schema) }
 
 // Test has both sites use the store: Rye and Sourdough are posts 1 and 2, of site
 // 1, and Gears is post 3, of site 2.

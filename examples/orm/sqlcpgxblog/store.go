@@ -1,9 +1,10 @@
-// Package sqlcpgxblog uses what sqlc generates for pgx, sql_package: "pgx/v5", from
-// the queries of sqlcblog.
+// Package sqlcpgxblog uses what sqlc generates for pgx, over a guarded pool.
+// Neither sqlc.yaml nor the queries differ from those of a program over pgx.
 package sqlcpgxblog
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -14,9 +15,10 @@ import (
 
 //go:generate go run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1 generate
 
-// Open differs from a program over pgx in that the pool is guarded.
-func Open(ctx context.Context, dsn, policyFile string) (*scoped.PgxPool, error) {
-	p, err := policy.Load(policyFile)
+// Open differs from a program over pgx in the policy, and in what it returns: a
+// queries.DBTX, as the pool is.
+func Open(ctx context.Context, dsn, file string) (*scoped.PgxPool, error) {
+	p, err := policy.Load(file)
 	if err != nil {
 		return nil, err
 	}
@@ -46,14 +48,20 @@ func (s Store) AddPost(ctx context.Context, title string) (id int64, err error) 
 	return s.Queries.AddPost(ctx, title)
 }
 
+// AddComment copies the comment, as a program would with many of them.
 func (s Store) AddComment(ctx context.Context, post int64, body string) error {
-	return s.Queries.AddComment(ctx, queries.AddCommentParams{PostID: post, Body: body})
+	_, err := s.Queries.AddComments(ctx, []queries.AddCommentsParams{{PostID: post, Body: body}})
+	return err
 }
 
 func (s Store) Rename(ctx context.Context, post int64, title string) (posts int64, err error) {
 	return s.Queries.Rename(ctx, queries.RenameParams{ID: post, Title: title})
 }
 
-func (s Store) Move(ctx context.Context, post, site int64) error {
-	return s.Queries.Move(ctx, queries.MoveParams{Post: post, Site: site})
+// Move does so in a batch.
+func (s Store) Move(ctx context.Context, post, site int64) (err error) {
+	s.Queries.MoveAll(ctx, []queries.MoveAllParams{{Post: post, Site: site}}).Exec(func(_ int, failed error) {
+		err = errors.Join(err, failed)
+	})
+	return err
 }

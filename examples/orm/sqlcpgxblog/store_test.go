@@ -9,7 +9,7 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	db, err := sqlcpgxblog.Open(t.Context(), blog.Database(t), blog.Policy)
+	db, err := sqlcpgxblog.Open(t.Context(), blog.PlainDSN(t), "../blog/policy.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
