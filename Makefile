@@ -6,7 +6,7 @@ define each
 @for module in $(MODULES); do echo "== $$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 endef
 
-.PHONY: help demo test test-pg18 isolation bench format vet staticcheck postgres pgbouncer
+.PHONY: help demo test test-pg18 isolation bench compat format vet staticcheck postgres pgbouncer
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,11 +26,14 @@ test-pg18: pgbouncer ## run the tests that need a server against PostgreSQL 18 (
 isolation: postgres ## run STATEMENTS generated statements of SEED through the isolation oracle
 	@go run ./internal/isolation/cmd/isolation -statements $(or $(STATEMENTS),3000) -seed $(or $(SEED),1) $(ISOLATION)
 
+compat: postgres ## run the test suites of pgx, sqlx, GORM, xorm, goqu, gorp and River over pgx and over scoped; SUITE=name for some
+	@cd compat && go run . -suite "$(SUITE)"
+
 bench: postgres ## compare with filters by hand and with row-level security, in one run
 	@go run ./bench
 
 format: ## list the files that gofmt would change
-	@echo "== gofmt -l ."; files=$$(gofmt -l .); test -z "$$files" || { echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; }
+	@echo "== gofmt -l ."; files=$$(find . -name '*.go' -not -path './.cache/*' -exec gofmt -l {} +); test -z "$$files" || { echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; }
 
 vet: ## run go vet
 	$(call each,go vet ./...)
