@@ -436,7 +436,7 @@ func weaklyGuarded(r *rewrite.Rewrite) bool {
 	return false
 }
 
-var quoted = regexp.MustCompile(`"[^"]*"|\(line [0-9]+, column [0-9]+\)|\b(table|writes to|of) [a-z_.]+`)
+var quoted = regexp.MustCompile(`"[^"]*"|\(line [0-9]+, column [0-9]+\)|\b(table|writes to|of) [a-z0-9_.]+`)
 
 // reason returns why the rewriter refused a statement, without its names.
 func reason(err error) string {
