@@ -58,6 +58,7 @@ func newPool(t *testing.T, configure func(*pgxpool.Config), opts ...scoped.Optio
 	t.Cleanup(func() {
 		if n := base.Stat().AcquiredConns(); n != 0 {
 			t.Errorf("%d connections were not released", n)
+			return // Close would wait for them
 		}
 		base.Close()
 	})
