@@ -78,18 +78,28 @@ type tenant struct {
 	// belong to a connection of the server, and the next transaction has another:
 	// before 1.21 PgBouncer does not carry them along.
 	outside bool
+	// reloads is set where the policy is replaced meanwhile.
+	reloads bool
 	random  *rand.Rand
 	count   *atomic.Int64
 	errs    map[string]int // by SQLSTATE, or by text where there is none
 }
 
-// fault notes an error.
+// fault notes an error, which must not be one of the driver's own.
 func (t *tenant) fault(err error) {
+	var own *scoped.Error
 	var e *pgconn.PgError
+	var connecting *pgconn.ConnectError
 	switch {
 	case err == nil:
+	case errors.As(err, &own):
+		t.Errorf("site %d: %v", t.site, err)
 	case errors.As(err, &e):
 		t.errs[e.Code]++
+	case errors.Is(err, context.Canceled):
+		t.errs[context.Canceled.Error()]++
+	case errors.As(err, &connecting):
+		t.errs["failed to connect"]++
 	default:
 		t.errs[err.Error()]++
 	}
@@ -106,7 +116,8 @@ func (t *tenant) titles(rows *sql.Rows, err error) {
 	for rows.Next() {
 		var title sql.NullString
 		if err := rows.Scan(&title); err != nil {
-			t.Error(err)
+			t.fault(err)
+			return
 		}
 		if title.Valid && title.String != fmt.Sprint("of ", t.site) {
 			t.Errorf("site %d reads a row %s", t.site, title.String)
@@ -139,17 +150,19 @@ func (t *tenant) step(ctx context.Context) {
 		t.prepared(ctx, t.db.PrepareContext)
 	case n < 15 && !t.plain:
 		// Another's row, and no scope at all.
-		other := 3 - t.site
 		t.count.Add(2)
-		_, err := t.db.ExecContext(ctx, "INSERT INTO post (site_id, title) VALUES ($1, 'stolen')", other)
-		if !errors.Is(err, scoped.ErrViolation) {
+		_, err := t.db.ExecContext(ctx, "INSERT INTO post (site_id, title) VALUES ($1, 'stolen')", 3-t.site)
+		if err == nil {
+			t.Error("another site's row was written")
+		} else if !errors.Is(err, scoped.ErrViolation) {
 			t.fault(err)
-			if err == nil {
-				t.Error("another site's row was written")
-			}
 		}
-		if _, err := t.db.QueryContext(t.Context(), query, args...); !errors.Is(err, scoped.ErrScopeRequired) && strings.Contains(query, "post") {
-			t.Errorf("%s without a scope: %v", query, err)
+		rows, err := t.db.QueryContext(t.Context(), query, args...)
+		if err == nil {
+			rows.Close()
+			t.Errorf("%s without a scope was not refused", query)
+		} else if !errors.Is(err, scoped.ErrScopeRequired) {
+			t.fault(err)
 		}
 	case n < 15:
 	case n < 16:
@@ -200,7 +213,11 @@ func (t *tenant) transaction(ctx context.Context) {
 			t.fault(err)
 			return
 		}
-		t.titles(tx.QueryContext(background, "FETCH 10 FROM c"))
+		rows, err := tx.QueryContext(background, "FETCH 10 FROM c")
+		if t.reloads && errors.Is(err, scoped.ErrRefused) {
+			return // the cursor is of another policy
+		}
+		t.titles(rows, err)
 	}
 	if t.random.IntN(2) == 0 {
 		t.fault(tx.Commit())

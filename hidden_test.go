@@ -11,10 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scoped-pgx/scoped"
 	"github.com/scoped-pgx/scoped/internal/pgtest"
+	"github.com/scoped-pgx/scoped/policy"
 )
 
 // Every row says "secret", wherever a message could quote it.
@@ -238,3 +241,55 @@ type foreign struct{ code string }
 
 func (f foreign) Error() string    { return "secret " + f.code }
 func (f foreign) SQLState() string { return f.code }
+
+// The same for pgx without database/sql: its rows, batches and COPY.
+func TestValuesAreHiddenInAPool(t *testing.T) {
+	dsn := pgtest.DSN(t, poisonSchema)
+	base, err := pgxpool.New(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(base.Close)
+	p, err := policy.Parse("policy.yaml", []byte(poisonPolicy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := scoped.Pool(base, p)
+	site1 := scoped.With(t.Context(), "site", 1)
+	check := func(what, state string, err error) {
+		t.Helper()
+		var e *pgconn.PgError
+		if !errors.As(err, &e) || e.Code != state || e.Hint == "" || e.Where != "" {
+			t.Errorf("%s: got %#v", what, err)
+		}
+		if texts := quoted(err, "secret"); len(texts) > 0 {
+			t.Errorf("%s: the value is in %q", what, texts)
+		}
+	}
+	for _, c := range poisoned {
+		rows, err := pool.Query(site1, c.query)
+		if err == nil {
+			for rows.Next() {
+			}
+			err = rows.Err()
+		}
+		check(c.query, c.state, err)
+		_, err = pool.Exec(site1, c.query)
+		check(c.query, c.state, err)
+		batch := new(pgx.Batch)
+		batch.Queue("SELECT 1")
+		batch.Queue(c.query)
+		check(c.query, c.state, pool.SendBatch(site1, batch).Close())
+	}
+	check("one row", "22P02", pool.QueryRow(site1, "SELECT body::int FROM paper WHERE id = 200").Scan(new(int)))
+	_, err = pool.CopyFrom(site1, pgx.Identifier{"paper"}, []string{"id", "body"}, pgx.CopyFromRows([][]any{{1000, "secret\x00"}}))
+	check("COPY", "22021", err)
+	tx, err := pool.Begin(site1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(site1, "INSERT INTO later (site_id) VALUES (1)"); err != nil {
+		t.Fatal(err)
+	}
+	check("COMMIT", "22P02", tx.Commit(site1))
+}

@@ -174,6 +174,36 @@ func TestStop(t *testing.T) {
 }
 
 // TestHelperProcess is no test: it is the process that the next one ends.
+func TestRestart(t *testing.T) {
+	ownServer(t)
+	server, err := pgtest.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn, err := server.CreateDatabase(t.Context(), schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		before := connect(t, dsn)
+		if err := server.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := before.Ping(t.Context()); err == nil {
+			t.Error("a connection outlived the server")
+		}
+		if got := count(t, connect(t, dsn)); got != 1 {
+			t.Errorf("%d rows, want 1", got)
+		}
+	}
+	dir := folderOf(t, dsn)
+	pid := postmaster(t, dir)
+	server.Stop()
+	if !isGone(dir, pid) {
+		t.Error("the server or its folder is still there")
+	}
+}
+
 func TestHelperProcess(t *testing.T) {
 	end := os.Getenv("PGTEST_END")
 	if end == "" {

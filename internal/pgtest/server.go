@@ -25,6 +25,7 @@ import (
 type Server struct {
 	url     *url.URL // of the maintenance database
 	version int      // the major version
+	dir     string   // of a server that was launched, or empty
 	stop    func()
 
 	mu        sync.Mutex
@@ -48,6 +49,47 @@ func Start(ctx context.Context) (*Server, error) {
 // Stop ends the server. A running one of SCOPED_TEST_DSN goes on, without the
 // databases that were created in it.
 func (s *Server) Stop() { s.stop() }
+
+// Owned reports whether the server is one of its own, and not the running one of
+// SCOPED_TEST_DSN.
+func (s *Server) Owned() bool { return s.dir != "" }
+
+// Restart shuts the server down, which disconnects everybody, and starts it
+// again. The running one of SCOPED_TEST_DSN cannot be restarted.
+func (s *Server) Restart(ctx context.Context) error {
+	if !s.Owned() {
+		return errors.New("pgtest: the server of SCOPED_TEST_DSN cannot be restarted")
+	}
+	before, err := s.pid()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "restart"), nil, 0o600); err != nil {
+		return err
+	}
+	const fast = syscall.SIGINT // PostgreSQL's fast shutdown
+	if err := syscall.Kill(before, fast); err != nil {
+		return fmt.Errorf("pgtest: %w", err)
+	}
+	for {
+		if pid, err := s.pid(); err == nil && pid != before && s.ping(ctx) == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("pgtest: restarting the server: %w", ctx.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func (s *Server) pid() (int, error) {
+	text, err := os.ReadFile(filepath.Join(s.dir, "pid"))
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
 
 // attach uses a running server.
 func attach(ctx context.Context, dsn string) (*Server, error) {
@@ -111,6 +153,7 @@ func launch(ctx context.Context, bin string) (*Server, error) {
 			Path:     "/postgres",
 			RawQuery: url.Values{"host": {dir}, "port": {"5432"}}.Encode(),
 		},
+		dir:       dir,
 		templates: map[string]func() (string, error){},
 		stop: sync.OnceFunc(func() {
 			pipe.Close()
