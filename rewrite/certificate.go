@@ -60,6 +60,9 @@ func certify(r *Rewrite, s *source, original []statement, p *policy.Policy, cata
 			if s.holdsRows() {
 				c.demandVisited(rewritten)
 			}
+			for ref := range c.unproven {
+				c.fail("table %s lacks its guard", ref.table.Name)
+			}
 		}
 	}
 	if c.reason == "" {
@@ -90,6 +93,10 @@ type certifier struct {
 	inserts   map[string]*pgparse.InsertStmt // of the WITH clause, by the names of their queries
 	names     []string                       // of the WITH queries that a check sees
 	visited   map[any]bool                   // the tables and functions of the rewrite that were judged
+
+	// unproven are the scopings for which references lack their guard, until a
+	// condition is found that implies it.
+	unproven map[*guardedRef][]policy.Scoping
 }
 
 func (c *certifier) fail(format string, args ...any) {
@@ -247,6 +254,7 @@ func (c *certifier) selectStmt(n *pgparse.SelectStmt, scope []string) {
 	defer c.enter(n.FromClause, nil, scope)()
 	tables := c.fromList(n.FromClause, scope)
 	n.WhereClause = c.ungated(n.WhereClause, tables)
+	c.imply(n.WhereClause, tables, tables)
 	if pgparse.Equal(n.LimitOffset, integer(0)) {
 		n.LimitOffset = nil // a fence, which changes no row
 		if n.LimitCount == nil {
@@ -344,6 +352,14 @@ func (c *certifier) join(n *pgparse.JoinExpr, scope []string) []*guardedRef {
 	tables := append(left[:len(left):len(left)], right...)
 	n.Quals = c.ungated(n.Quals, tables)
 	c.walkNode(n.Quals, scope)
+	switch n.Jointype {
+	case pgparse.JoinType_JOIN_INNER:
+		c.imply(n.Quals, tables, tables)
+	case pgparse.JoinType_JOIN_LEFT:
+		c.imply(n.Quals, right, tables)
+	case pgparse.JoinType_JOIN_RIGHT:
+		c.imply(n.Quals, left, tables)
+	}
 	if n.Alias != nil {
 		return nil // their names are hidden
 	}
@@ -494,10 +510,20 @@ func (c *certifier) read(rv *pgparse.RangeVar, scope []string, guard *pgparse.No
 	if t == nil {
 		return nil
 	}
+	ref := &guardedRef{table: t, name: refName(rv)}
 	if c.rewritten {
-		c.demand(t, refName(rv), guard)
+		implied := c.demand(t, ref.name, guard)
+		if len(implied) > 0 && len(rv.Alias.GetColnames()) > 0 {
+			c.fail("table %s lacks its guard", t.Name) // its columns have other names
+		}
+		if len(implied) > 0 {
+			if c.unproven == nil {
+				c.unproven = make(map[*guardedRef][]policy.Scoping)
+			}
+			c.unproven[ref] = implied
+		}
 	}
-	return []*guardedRef{{table: t, name: refName(rv)}}
+	return []*guardedRef{ref}
 }
 
 // table resolves a table reference. In the original it writes the name out in

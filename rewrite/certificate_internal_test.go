@@ -96,6 +96,14 @@ var seededBugs = []seededBug{
 		}
 		return seeded
 	}},
+	{"the guard is left out with its join", func(p *plan, i int) (seeded []edits) {
+		for j := i - 1; j >= 0 && joinedGuard.MatchString(p.edits[i].text); j-- {
+			if p.edits[j].text == "(" {
+				seeded = append(seeded, append(append(slices.Clone(p.edits[:j]), p.edits[j+1:i]...), p.edits[i+1:]...))
+			}
+		}
+		return seeded
+	}},
 	{"the guard is true", replaced(` ON .*\)$`, " ON true)")},
 	{"the guard is on another alias", replaced(`\b\w+(\.(site_id|post_id|user_id|comment_id|sender_id|recipient_id|from_post|to_comment|id) (=|IN))`, "other$1", "p$1", "post$1", "excluded$1")},
 	{"the guard is on another column", replaced(`\.(site_id|post_id|user_id|comment_id|sender_id|recipient_id|from_post|to_comment) (=|IN)`, ".id $2", ".views $2", ".sender_id $2")},
@@ -209,6 +217,8 @@ var seededBugs = []seededBug{
 var (
 	thorough = flag.Bool("thorough", false, "seed every bug at every place")
 	anyAlias = regexp.MustCompile(`scoped\d*_\d+`)
+
+	joinedGuard = regexp.MustCompile(`(?s)^ JOIN \(SELECT\) AS \w+ ON .*\)$`)
 )
 
 // TestCertificateRefusesSeededBugs makes each bug in the plan of each golden case

@@ -104,11 +104,28 @@ next:
 	return true
 }
 
-// demand requires guard to be what the policy requires of t, called ref.
-func (c *certifier) demand(t *policy.Table, ref string, guard *pgparse.Node) {
-	all := c.visible(t, ref, toRead)
+// demand requires guard to be what the policy requires of t, called ref. It
+// returns the paths of which nothing is in the guard, and which must be implied.
+func (c *certifier) demand(t *policy.Table, ref string, guard *pgparse.Node) (implied []policy.Scoping) {
+	var conditions []*pgparse.Node
+	if guard != nil {
+		conditions = conjuncts(guard)
+	}
+	var scopings []policy.Scoping
+	for _, s := range c.needed(t) {
+		isThere := func(condition *pgparse.Node) bool {
+			tree := c.predicate(condition, s, ref, toRead)
+			return tree != nil && pgparse.Equal(condition, tree)
+		}
+		if s.Path == nil || t.Barrier || slices.ContainsFunc(conditions, isThere) {
+			scopings = append(scopings, s)
+		} else {
+			implied = append(implied, s)
+		}
+	}
+	all := c.all(scopings, conditionOf(t, toRead), ref, toRead)
 	switch {
-	case len(all) == 0:
+	case len(c.visible(t, ref, toRead)) == 0:
 		if guard != nil {
 			c.fail("table %s has a guard that it does not need", t.Name)
 		}
@@ -116,8 +133,37 @@ func (c *certifier) demand(t *policy.Table, ref string, guard *pgparse.Node) {
 		if !pgparse.Equal(guard, boolean(false)) {
 			c.fail("table %s is read without a scope", t.Name)
 		}
-	case guard == nil || !c.isConjunction(conjuncts(guard), all):
+		return nil
+	case !c.isConjunction(conditions, all):
 		c.fail("table %s lacks its guard", t.Name)
+	}
+	return implied
+}
+
+// imply finds what lacks no guard because a condition demands that its column
+// refers to another reference's row. Those references are proven themselves, by
+// their guards or in this way, which ends because paths do not lead in a circle.
+// Of the refs, no row comes out of which the condition does not hold.
+func (c *certifier) imply(condition *pgparse.Node, refs, others []*guardedRef) {
+	if condition == nil {
+		return
+	}
+	for _, ref := range refs {
+		for _, other := range others {
+			if ref.nullable || other.nullable || len(c.unproven[ref]) == 0 {
+				continue
+			}
+			c.unproven[ref] = slices.DeleteFunc(c.unproven[ref], func(s policy.Scoping) bool {
+				from, to := column(ref.name, s.Column), column(other.name, s.Path.Key)
+				return s.Path.Target == other.table && slices.ContainsFunc(conjuncts(condition), func(n *pgparse.Node) bool {
+					return pgparse.Equal(n, operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", from, to)) ||
+						pgparse.Equal(n, operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", to, from))
+				})
+			})
+			if len(c.unproven[ref]) == 0 {
+				delete(c.unproven, ref)
+			}
+		}
 	}
 }
 

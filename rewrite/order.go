@@ -126,6 +126,9 @@ func (r *rewriter) protect(from []*pgparse.Node, where, having *pgparse.Node, ta
 		keyword, o.behind = pgparse.Token_ON, target.behindOn
 	}
 	o.condition(where, keyword, sources)
+	if target == nil {
+		o.imply(where, sources, sources)
+	}
 	if having != nil {
 		o.fenceAll(pgparse.Unwrap(having), sources)
 	}
@@ -188,6 +191,14 @@ func (o *ordering) item(node any, before []*rowSource) []*rowSource {
 			o.fenceAll(pgparse.Unwrap(n.Quals), both)
 		} else {
 			o.condition(n.Quals, pgparse.Token_ON, both)
+		}
+		switch n.Jointype { // the other rows come out of an outer join, with NULLs
+		case pgparse.JoinType_JOIN_INNER:
+			o.imply(n.Quals, both, both)
+		case pgparse.JoinType_JOIN_LEFT:
+			o.imply(n.Quals, right, both)
+		case pgparse.JoinType_JOIN_RIGHT:
+			o.imply(n.Quals, left, both)
 		}
 		for _, s := range both {
 			if n.JoinUsingAlias != nil {

@@ -2,6 +2,8 @@ package rewrite
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
@@ -132,9 +134,10 @@ func (r *rewriter) qualify(rv *pgparse.RangeVar, t *relation) {
 	}
 }
 
-func (r *rewriter) record(t *relation, access, guard string) {
+func (r *rewriter) record(t *relation, access string, guards ...string) {
+	guards = slices.DeleteFunc(guards, func(guard string) bool { return guard == "" })
 	r.tables = append(r.tables, locatedRef{
-		TableRef: TableRef{Table: t.Schema + "." + t.Name, Access: access, Guard: guard},
+		TableRef: TableRef{Table: t.Schema + "." + t.Name, Access: access, Guard: strings.Join(guards, " AND ")},
 		offset:   int(t.location),
 	})
 }
@@ -150,7 +153,8 @@ func (r *rewriter) record(t *relation, access, guard string) {
 //
 //	post AS p(a, b)   becomes   (SELECT * FROM public.post AS p WHERE p.site_id = $1::bigint) AS p(a, b)
 //
-// and so it does, with OFFSET 0, where the order of evaluation wants a fence.
+// and so it does, with OFFSET 0, where the order of evaluation wants a fence. What
+// a condition implies is left out of the guard.
 func (r *rewriter) read(rv *pgparse.RangeVar, sample *pgparse.RangeTableSample, visible *ctes) {
 	if visible.hides(rv) {
 		return
@@ -159,11 +163,14 @@ func (r *rewriter) read(rv *pgparse.RangeVar, sample *pgparse.RangeTableSample, 
 	if t == nil {
 		return
 	}
-	guard := ""
-	if t.Access == policy.Scoped {
-		guard = r.guard(t.Table, t.ref, toRead, rv.Location)
+	guard, scopings, implied := "", t.Scopings, []string(nil)
+	if !r.fencedTables[rv] { // nothing outside a fence runs before it
+		scopings, implied = withoutImplied(scopings, r.implied[rv])
 	}
-	r.record(t, "read", guard)
+	if t.Access == policy.Scoped {
+		guard = r.guard(t.Table, scopings, t.ref, toRead, rv.Location)
+	}
+	r.record(t, "read", append([]string{guard}, implied...)...)
 	if guard == "" {
 		r.qualify(rv, t)
 		return

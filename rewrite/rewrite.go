@@ -97,7 +97,7 @@ type Arg struct {
 type TableRef struct {
 	Table  string // schema-qualified
 	Access string // read, insert, update, delete or merge
-	Guard  string // the predicate that restricts it, empty where nothing does
+	Guard  string // the predicate that restricts it, the user's own where that implies it; empty where nothing does
 }
 
 // New rewrites text for the shape, or returns an *Error that says why it is

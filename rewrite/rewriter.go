@@ -43,6 +43,8 @@ type rewriter struct {
 	dangerOfRoot func() danger
 	fences       map[*pgparse.SelectStmt]int
 	fencedTables map[*pgparse.RangeVar]bool
+	// implied are the guards of references that conditions imply.
+	implied map[*pgparse.RangeVar][]implication
 	// subqueries are the references that become subqueries, by name.
 	subqueries map[string]*pgparse.RangeVar
 
@@ -136,12 +138,13 @@ func (r *rewriter) alias() string {
 }
 
 // guard returns the predicate that restricts the rows of t, which the statement
-// calls ref, to the scope; it is empty where nothing is to be restricted.
-func (r *rewriter) guard(t *policy.Table, ref string, p purpose, location int32) string {
+// calls ref, to the scope, as far as scopings do; it is empty where nothing is to
+// be restricted.
+func (r *rewriter) guard(t *policy.Table, scopings []policy.Scoping, ref string, p purpose, location int32) string {
 	if !r.require(t, location) {
 		return "false"
 	}
-	return tester{rewriter: r, purpose: p}.allVisible(t, ref)
+	return tester{rewriter: r, purpose: p}.all(scopings, conditionOf(t, p), ref)
 }
 
 // require reports whether the scope has every dimension that t is scoped on, and

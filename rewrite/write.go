@@ -17,7 +17,7 @@ func (r *rewriter) target(rv *pgparse.RangeVar, access string) (t *relation, gua
 		return nil, ""
 	}
 	if t.Access == policy.Scoped {
-		guard = r.guard(t.Table, t.ref, toChange, rv.Location)
+		guard = r.guard(t.Table, t.Scopings, t.ref, toChange, rv.Location)
 	}
 	r.record(t, access, guard)
 	return t, guard
