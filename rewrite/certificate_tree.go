@@ -109,12 +109,6 @@ func exists(rows *pgparse.SelectStmt) *pgparse.Node {
 	}}}
 }
 
-func and(conditions ...*pgparse.Node) *pgparse.Node {
-	return &pgparse.Node{Node: &pgparse.Node_BoolExpr{BoolExpr: &pgparse.BoolExpr{
-		Boolop: pgparse.BoolExprType_AND_EXPR, Args: conditions,
-	}}}
-}
-
 func or(conditions ...*pgparse.Node) *pgparse.Node {
 	return &pgparse.Node{Node: &pgparse.Node_BoolExpr{BoolExpr: &pgparse.BoolExpr{
 		Boolop: pgparse.BoolExprType_OR_EXPR, Args: conditions,
