@@ -216,7 +216,14 @@ func (c *comparison) compare(t *testing.T, db database, p *policy.Policy, seen m
 		ours, theirs := c.bind(r.SQL, m, r.Params, dimensions), c.bind(byHand, m, r.Params, dimensionsByHand)
 		got, want := db.explain(t, ours), db.explain(t, theirs)
 		got.see(seen)
-		if n := got.partitions(); n > 1 {
+		most := 1
+		switch isMany := strings.Contains(c.scope, "=many"); {
+		case isMany && m.name == "generic": // PostgreSQL prunes by no array that it does not know
+			most = 16
+		case isMany:
+			most = 2
+		}
+		if n := got.partitions(); n > most {
 			t.Errorf("%s: %d partitions are scanned", m.name, n)
 		}
 		gotText, wantText := texts(got, want, ours, theirs)
