@@ -68,6 +68,9 @@ func TestCallsOnServer(t *testing.T) {
 			sql := "WITH named AS (SELECT title, at, p FROM post p LEFT JOIN place ON true), moved AS (SELECT id FROM post) SELECT " + ref + " FROM " + from
 			_, refused := w.Rewrite(sql, shape)
 			var e *rewrite.Error
+			if from == "post AS x(a, b)" && errors.As(refused, &e) && e.Code == rewrite.CodeConstruct {
+				continue // a table with a column alias list has no system columns, and no row type
+			}
 			if refused != nil && (!errors.As(refused, &e) || e.Code != rewrite.CodeFunction) {
 				t.Fatalf("%s: %v", sql, refused)
 			}
