@@ -331,10 +331,20 @@ func (s *source) isName(i int) bool {
 		}
 		fallthrough
 	default:
-		return before == pgparse.Token_ASCII_46 || before == pgparse.Token_AS
+		return s.isLabel(i)
 	case pgparse.Token_GROUP_P:
-		return before == pgparse.Token_WITHIN || before == pgparse.Token_ASCII_46 || before == pgparse.Token_AS
+		return before == pgparse.Token_WITHIN || s.isLabel(i)
 	}
+}
+
+// isLabel reports whether a word stands behind a dot or AS. AS may be such a word
+// itself: the first two of AS AS FROM are a label.
+func (s *source) isLabel(i int) bool {
+	behindAs := false
+	for i--; s.token(i) == pgparse.Token_AS; i-- {
+		behindAs = !behindAs
+	}
+	return (s.token(i) == pgparse.Token_ASCII_46) != behindAs
 }
 
 // name returns the index behind the possibly qualified name that begins at i.
