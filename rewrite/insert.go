@@ -44,11 +44,6 @@ func (r *rewriter) divide(n *pgparse.InsertStmt, t *relation) (filled []policy.S
 		return nil, checked
 	}
 	checked.condition = conditionOf(t.Table, toCheck) // defaults may decide on it
-	for _, f := range t.References {
-		if len(n.Cols) == 0 && n.SelectStmt != nil || names(n.Cols, f.Column) {
-			checked.references = append(checked.references, f)
-		}
-	}
 	leading := r.leading(n, t.Table)
 	for _, s := range t.Scopings {
 		isAbsent := !names(n.Cols, s.Column)
@@ -70,6 +65,15 @@ func (r *rewriter) divide(n *pgparse.InsertStmt, t *relation) (filled []policy.S
 			}, t.location)
 		}
 		filled = append(filled, s)
+	}
+	for _, f := range t.References {
+		isWritten := names(n.Cols, f.Column)
+		if len(n.Cols) == 0 && n.SelectStmt != nil {
+			isWritten = len(filled) == 0 || slices.Contains(leading, f.Column) // to fill, they are listed
+		}
+		if isWritten {
+			checked.references = append(checked.references, f)
+		}
 	}
 	return filled, checked
 }
