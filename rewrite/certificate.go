@@ -10,10 +10,11 @@ import (
 )
 
 // certify proves a rewrite before it is used. It shares nothing with what edits
-// the text, but only what reads the policy and the original's names: it parses the rewritten text, demands at every reference to a table the guard,
-// fill or check that the policy requires there, takes it away, and compares what
-// is left with the user's own tree. What it cannot prove is refused, so that a
-// bug in the editor costs a refusal and never a leak.
+// the text, but only what reads the policy and the original's names: it parses
+// the rewritten text, demands at every reference to a table the guard, fill or
+// check that the policy requires there, takes it away, and compares what is left
+// with the user's own tree. What it cannot prove is refused, so that a bug in the
+// editor costs a refusal and never a leak.
 //
 // The original trees are changed: they must not be used afterwards.
 func certify(r *Rewrite, s *source, original []statement, p *policy.Policy, catalog Catalog, shape Shape) error {

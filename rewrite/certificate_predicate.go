@@ -50,7 +50,7 @@ func (c *certifier) all(scopings []policy.Scoping, condition *policy.Condition, 
 	if len(all) == 0 {
 		all = append(all, exactly(boolean(true)))
 	}
-	return append(all, exactly(c.conditionTree(condition, ref)))
+	return append(all, func(*pgparse.Node) *pgparse.Node { return c.conditionTree(condition, ref) })
 }
 
 func exactly(tree *pgparse.Node) wanted {
@@ -94,7 +94,10 @@ func (c *certifier) isConjunction(conditions []*pgparse.Node, all []wanted) bool
 next:
 	for _, want := range all {
 		for i, condition := range conditions {
-			if tree := want(condition); !used[i] && tree != nil && pgparse.Equal(condition, tree) {
+			if used[i] {
+				continue
+			}
+			if tree := want(condition); tree != nil && pgparse.Equal(condition, tree) {
 				used[i] = true
 				continue next
 			}

@@ -60,9 +60,7 @@ func (c *certifier) current(t *policy.Table, set []*pgparse.Node, d demand) dema
 	all := demand{scopings: c.needed(t), condition: conditionOf(t, toChange), references: d.references}
 	isAssigned := len(d.scopings) > 0
 	if all.condition != nil {
-		for _, name := range all.condition.Columns {
-			isAssigned = isAssigned || isAmong(set, name)
-		}
+		isAssigned = isAssigned || slices.ContainsFunc(all.condition.Columns, func(column string) bool { return isAmong(set, column) })
 	}
 	if isAssigned || c.lacksScope(t) {
 		c.fail("the row of a cursor, of table %s, may be another scope's", t.Name)
@@ -99,30 +97,20 @@ func (c *certifier) guardedTarget(t *policy.Table, rv *pgparse.RangeVar, where *
 // assigned returns the scopings of t, restricted under the shape, the references
 // and the condition that use a column which is in a SET list.
 func (c *certifier) assigned(t *policy.Table, set []*pgparse.Node) demand {
-	columns := make(map[string]bool, len(set))
-	for _, n := range set {
-		columns[n.GetResTarget().GetName()] = true
-	}
+	isSet := func(column string) bool { return isAmong(set, column) }
 	var found demand
 	for _, f := range t.References {
-		if columns[f.Column] {
+		if isSet(f.Column) {
 			found.references = append(found.references, f)
 		}
 	}
-	if condition := conditionOf(t, toCheck); condition != nil {
-		if t.View {
-			found.condition = condition
-		}
-		for _, column := range condition.Columns {
-			if columns[column] {
-				found.condition = condition
-			}
-		}
+	if condition := conditionOf(t, toCheck); condition != nil && (t.View || slices.ContainsFunc(condition.Columns, isSet)) {
+		found.condition = condition
 	}
 	for _, s := range c.needed(t) {
-		used := t.View || s.Generated || len(s.Any) == 0 && columns[s.Column]
+		used := t.View || s.Generated || len(s.Any) == 0 && isSet(s.Column)
 		for _, alternative := range s.Any {
-			used = used || columns[alternative.Column]
+			used = used || isSet(alternative.Column)
 		}
 		if used {
 			found.scopings = append(found.scopings, s)

@@ -40,6 +40,8 @@ func (r *rewriter) strengthOf(t *policy.Table, p purpose) strength {
 	}
 	for _, s := range t.Scopings {
 		switch presence := presenceOf(r.shape, s.Dimension, p); {
+		case presence == Absent: // its guard is false, so nothing is evaluated on its rows
+			return unguarded
 		case presence == All:
 		case presence == One && s.Path == nil && s.Any == nil && !s.Generated && !admitsNull(s, p): // a virtual column is an expression
 			found = max(found, strong)

@@ -45,14 +45,12 @@ func (r *rewriter) selectStmt(n *pgparse.SelectStmt, visible *ctes, top bool) {
 	}
 	visible = r.with(n.WithClause, visible)
 	defer r.enter(n.FromClause, nil, visible)()
-	filteredOut := top && n.Op == pgparse.SetOperation_SETOP_NONE && isFalse(pgparse.Unwrap(n.WhereClause))
-	if !filteredOut { // else nothing is evaluated at all
-		r.protect(n.FromClause, n.WhereClause, n.HavingClause, nil, visible)
-	}
+	r.protect(n.FromClause, n.WhereClause, n.HavingClause, nil, visible)
 	inFrom := make(map[any]bool, len(n.FromClause))
 	for _, item := range n.FromClause {
 		inFrom[pgparse.Unwrap(item)] = true
 	}
+	filteredOut := top && n.Op == pgparse.SetOperation_SETOP_NONE && isFalse(pgparse.Unwrap(n.WhereClause))
 	fill := r.fills[n]
 	pgparse.Children(n, func(child any) {
 		switch child := child.(type) {
