@@ -11,9 +11,8 @@ import (
 	"github.com/scoped-pgx/scoped/rewrite"
 )
 
-// A cacheKey is all that a rewrite depends on, under one policy and
-// catalogue. The values of a
-// scope are not part of it, so one entry serves every tenant.
+// A cacheKey is all that a rewrite depends on, under one policy and catalogue.
+// The values of a scope are not part of it, so one entry serves every tenant.
 type cacheKey struct {
 	text  string
 	shape rewrite.Shape
@@ -64,6 +63,13 @@ func (c *rewriteCache) get(text string, shape rewrite.Shape) *entry {
 	e := newEntry(text, c.rewriter, shape)
 	c.entries.Set(cacheKey{text, shape}, e)
 	return e
+}
+
+// entry returns what becomes of a text in the binding's scope, and the comment to
+// send behind it.
+func (b *binding) entry(text string) (e *entry, comment string) {
+	statement, comment := splitComment(text)
+	return b.rules.cache.get(statement, b.shape), comment
 }
 
 func newEntry(text string, w rewrite.Rewriter, shape rewrite.Shape) *entry {

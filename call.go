@@ -151,8 +151,7 @@ func (c *conn) callWithOptions(ctx context.Context, b *binding, sql string, args
 // plan turns a text for which the user passes that many values into what is
 // sent, or refuses it.
 func (s *session) plan(b *binding, sql string, values int, u use, simple bool) (call, error) {
-	statement, comment := splitComment(sql)
-	e := b.rules.cache.get(statement, b.shape)
+	e, comment := b.entry(sql)
 	if e.rewrite == nil {
 		return call{}, e.error()
 	}

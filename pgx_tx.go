@@ -225,7 +225,7 @@ func (s *session) prepare(ctx context.Context, name, sql string) (*pgconn.Statem
 	if b == nil {
 		return s.pgx.Prepare(ctx, name, sql)
 	}
-	e := b.rules.cache.get(sql, b.shape)
+	e, comment := b.entry(sql)
 	switch {
 	case e.rewrite == nil:
 		return nil, e.error()
@@ -233,7 +233,8 @@ func (s *session) prepare(ctx context.Context, name, sql string) (*pgconn.Statem
 		return nil, severalPrepared()
 	}
 	rw := e.rewrite
-	sent, err := s.pgx.Prepare(ctx, rw.SQL, rw.SQL)
+	text := rw.SQL + comment
+	sent, err := s.pgx.Prepare(ctx, text, text)
 	if err != nil {
 		return nil, (&call{entry: e, rewrite: rw, binding: b}).mapError(err)
 	}

@@ -51,7 +51,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 		s.params = base.NumInput()
 		return s, nil
 	}
-	e := b.rules.cache.get(query, b.shape)
+	e, comment := b.entry(query)
 	if e.rewrite == nil {
 		if !e.dependsOnScope() {
 			return nil, e.error()
@@ -65,7 +65,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 		return nil, severalPrepared()
 	}
 	s.params = e.rewrite.Params
-	if _, err := s.prepare(ctx, &call{sql: e.rewrite.SQL, entry: e, rewrite: e.rewrite, binding: b}); err != nil {
+	if _, err := s.prepare(ctx, &call{sql: e.rewrite.SQL + comment, entry: e, rewrite: e.rewrite, binding: b}); err != nil {
 		return nil, err
 	}
 	return s, nil
