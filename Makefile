@@ -9,7 +9,7 @@ define each
 @for module in $(MODULES); do echo "== $$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 endef
 
-.PHONY: help demo test test-pg18 test-nocgo isolation bench compat format vet staticcheck postgres pgbouncer
+.PHONY: help demo test test-pg18 test-nocgo isolation bench compat scoped format vet staticcheck postgres pgbouncer
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,10 +24,12 @@ test-pg18: pgbouncer ## run the tests that need a server against PostgreSQL 18 (
 	@bin=$$(scripts/postgres18.sh) && \
 	packages=$$(go list -f '{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}:{{.ImportPath}}' ./... | sed -n 's,.*/internal/pgtest .*:,,p') && \
 	echo "== $$($$bin/postgres --version): go test $(RACE) -count=1" $$packages && \
-	SCOPED_TEST_BINDIR=$$bin go test $(RACE) -count=1 $$packages
+	SCOPED_TEST_BINDIR=$$bin go test $(RACE) -count=1 $$packages && \
+	cd cmd/scoped && SCOPED_TEST_BINDIR=$$bin go test $(RACE) -count=1 ./...
 
 test-nocgo: postgres pgbouncer ## run the tests of what reads SQL without cgo, with the parser in Go
-	CGO_ENABLED=0 go test -count=1 . ./cmd/scoped ./internal/corpus ./internal/isolation ./internal/pgparse ./rewrite/...
+	CGO_ENABLED=0 go test -count=1 . ./internal/corpus ./internal/isolation ./internal/pgparse ./rewrite/...
+	cd cmd/scoped && CGO_ENABLED=0 go test -count=1 ./...
 
 isolation: postgres ## run STATEMENTS generated statements of SEED through the isolation oracle
 	@go run ./internal/isolation/cmd/isolation -statements $(or $(STATEMENTS),3000) -seed $(or $(SEED),1) $(ISOLATION)
@@ -48,6 +50,9 @@ vet: ## run go vet, also as it is built without cgo and on macOS
 
 staticcheck: ## run staticcheck
 	$(call each,go run $(STATICCHECK) ./...)
+
+scoped: ## build the command into bin/
+	go -C cmd/scoped build -o ../../bin/scoped .
 
 postgres: ## install PostgreSQL if there is none
 	@scripts/postgres.sh
