@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/maypok86/otter/v2"
 
 	"github.com/scoped-pgx/scoped/rewrite"
@@ -89,11 +90,17 @@ func newEntry(text string, w rewrite.Rewriter, shape rewrite.Shape) *entry {
 // error returns the refusal, or nil. Every caller gets a copy of its own,
 // because the fields of an Error can be written.
 func (e *entry) error() error {
-	if e.refusal != nil {
-		refusal := *e.refusal
-		return &refusal
+	if e.refusal == nil {
+		return e.err
 	}
-	return e.err
+	refusal := *e.refusal
+	if refusal.Code == CodeSyntax {
+		refusal.Err = &pgconn.PgError{
+			Severity: "ERROR", SeverityUnlocalized: "ERROR", Code: syntaxError,
+			Message: refusal.Message, Hint: refusal.Hint, Position: int32(refusal.Position.Char),
+		}
+	}
+	return &refusal
 }
 
 // weigh estimates the bytes that an entry holds: the texts, and what otter, the

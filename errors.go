@@ -14,7 +14,9 @@ import (
 // ErrScopeRequired, ErrRefused or ErrViolation. PostgreSQL's own errors are not
 // an Error: they stay *pgconn.PgError, their Position mapped back to the text
 // that was passed, and with another Message where the server's could quote the
-// value of a row, unless the policy shows those.
+// value of a row, unless the policy shows those. A text that PostgreSQL's grammar
+// does not accept is both: an Error whose Err is the *pgconn.PgError, with code
+// 42601, that the server would have sent.
 type Error = rewrite.Error
 
 // A Code names the kind of an Error, for programs. It never changes meaning.

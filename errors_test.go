@@ -116,3 +116,22 @@ func TestBaseErrorsPassThrough(t *testing.T) {
 		t.Errorf("got %v, want the very error of the base", err)
 	}
 }
+
+// What does not parse is refused with the error that the server would have sent.
+func TestSyntaxErrorsArePostgreSQLs(t *testing.T) {
+	b := newBlog(t)
+	for _, query := range []string{
+		"SELEC 1", "select 'foo", "SELECT FROM WHERE", "SELECT id FROM post WHERE", "SELECT 'é' FROM FROM post",
+		"SELECT 1 \"", "/* SELECT 1", "SELECT $$ FROM post", "INSERT INTO post (id", "SELECT 1;\nSELECT\n\t,",
+	} {
+		var ours, theirs *pgconn.PgError
+		_, err := ids(scoped.With(t.Context(), "site", 1), b, query)
+		wantError(t, err, scoped.CodeSyntax)
+		if _, plain := ids(t.Context(), b.plain, query); !errors.As(plain, &theirs) {
+			t.Fatal(plain)
+		}
+		if !errors.As(err, &ours) || ours.Code != theirs.Code || ours.Message != theirs.Message || ours.Position != theirs.Position {
+			t.Errorf("%q: got %+v, the server says %+v", query, ours, theirs)
+		}
+	}
+}

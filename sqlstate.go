@@ -69,6 +69,8 @@ const (
 	// exclusionViolation is the one violation of a constraint whose detail
 	// quotes a row that the statement did not write.
 	exclusionViolation = "23P01"
+	// syntaxError is the SQLSTATE of what does not parse.
+	syntaxError = "42601"
 	// invalidTextRepresentation is the SQLSTATE of a failed cast from text.
 	invalidTextRepresentation = "22P02"
 )
