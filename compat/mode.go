@@ -55,6 +55,9 @@ func (s suite) policy(m mode) string {
 	for _, schema := range schemas {
 		fmt.Fprintf(&b, "  %q: %s\n", schema+".*", m.tables)
 	}
+	for _, name := range s.catalogs {
+		fmt.Fprintf(&b, "  pg_catalog.%s: {shared: read}\n", name)
+	}
 	if len(s.functions) > 0 {
 		fmt.Fprintf(&b, "functions: {allow: [%s]}\n", strings.Join(s.functions, ", "))
 	}

@@ -26,6 +26,7 @@ type suite struct {
 	environment     func(dsn string) []string
 	schemas         []string // in which it makes tables; public by default
 	functions       []string // which it makes and calls
+	catalogs        []string // of PostgreSQL's own, which it reads and no scope may without the policy's word
 	drop            []string // requirements of what the changes leave out
 	changes         []change
 }

@@ -8,6 +8,7 @@ var suites = []suite{pgx, sqlx, gorm, xorm, goqu, gorp, river}
 var pgx = suite{
 	name: "pgx", module: "github.com/jackc/pgx/v5", version: "v5.12.0",
 	packages:    []string{"./stdlib"},
+	catalogs:    []string{"pg_prepared_statements"},
 	environment: func(dsn string) []string { return []string{"PGX_TEST_DATABASE=" + dsn} },
 	changes: []change{
 		{"stdlib/sql_test.go", `"github.com/jackc/pgx/v5/tracelog"`, `"github.com/jackc/pgx/v5/tracelog"` + "\n" + importShim, "the driver"},
