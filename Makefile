@@ -37,8 +37,8 @@ isolation: postgres ## run STATEMENTS generated statements of SEED through the i
 compat: postgres ## run the test suites of pgx, sqlx, GORM, xorm, goqu, gorp and River over pgx and over scoped; SUITE=name for some
 	@cd compat && go run . -suite "$(SUITE)"
 
-bench: postgres ## compare with filters by hand and with row-level security, in one run
-	@go run ./bench
+bench: postgres ## compare with filters by hand, row-level security and GORM, in one run; BENCH="-quick" and other flags
+	@cd bench && go run . $(BENCH)
 
 format: ## list the files that gofmt would change
 	@echo "== gofmt -l ."; files=$$(find . -name '*.go' -not -path './.cache/*' -exec gofmt -l {} +); test -z "$$files" || { echo "not formatted, run gofmt -w on:"; echo "$$files"; exit 1; }
