@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
 )
 
 // maxLine bounds a line of input, in bytes. The longest statement that is read
@@ -16,7 +18,7 @@ const maxLine = 128 << 20
 
 // jsonFormat answers each line of JSON with one.
 type jsonFormat struct {
-	scope   *scope
+	scope   *scope.Scope
 	out     *bufio.Writer
 	refused bool
 }
@@ -81,24 +83,24 @@ func (f *jsonFormat) answer(line []byte, encoder *json.Encoder) error {
 	if err != nil {
 		return err
 	}
-	o, err := f.scope.rewrite(query.sql)
+	o, err := f.scope.Rewrite(query.sql)
 	if err != nil {
 		return err
 	}
-	result := jsonResult{Name: query.name, SQL: o.sql, Args: []any{}, Tables: []jsonTable{}}
-	for _, a := range o.args {
-		result.Args = append(result.Args, a.value)
+	result := jsonResult{Name: query.name, SQL: o.SQL, Args: []any{}, Tables: []jsonTable{}}
+	for _, a := range o.Args {
+		result.Args = append(result.Args, a.Value)
 	}
-	for _, t := range o.tables {
+	for _, t := range o.Tables {
 		result.Tables = append(result.Tables, jsonTable(t))
 	}
-	if o.refusal != nil {
+	if o.Refusal != nil {
 		f.refused = true
 		result.Error = &jsonError{
-			Code:     string(o.refusal.Code),
-			Message:  o.refusal.Message,
-			Position: o.refusal.Position.Char,
-			Hint:     o.refusal.Hint,
+			Code:     string(o.Refusal.Code),
+			Message:  o.Refusal.Message,
+			Position: o.Refusal.Position.Char,
+			Hint:     o.Refusal.Hint,
 		}
 	}
 	return encoder.Encode(result)

@@ -70,7 +70,7 @@ func TestJSONOrder(t *testing.T) {
 		fmt.Fprintf(&input, "{\"name\": \"%d\", \"sql\": \"SELECT %d FROM %s\"}\r\n", i, i, table)
 	}
 	status, stdout, stderr := runJSON(strings.NewReader(strings.TrimSpace(input.String())), "--scope", "site=1")
-	if status != exitRefused || stderr != "" {
+	if status != exitNotWell || stderr != "" {
 		t.Fatalf("exit status %d, %q", status, stderr)
 	}
 	decoder := json.NewDecoder(strings.NewReader(stdout))
@@ -122,7 +122,7 @@ func TestJSONLongLines(t *testing.T) {
 	tooLong := "SELECT '" + strings.Repeat("x", 17<<20) + "'"
 	input := fmt.Sprintf("{\"sql\": \"%s\"}\n{\"sql\": \"%s\"}\n{\"sql\": \"SELECT 1\"}\n", accepted, tooLong)
 	status, stdout, stderr := runJSON(strings.NewReader(input))
-	if status != exitRefused || stderr != "" {
+	if status != exitNotWell || stderr != "" {
 		t.Fatalf("exit status %d, %q", status, stderr)
 	}
 	results := strings.SplitAfter(stdout, "\n")

@@ -1,71 +1,103 @@
-// Command scoped shows what the driver scoped-pgx makes of SQL.
+// Command scoped shows what the driver scoped-pgx makes of SQL, and looks after
+// policies.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scoped-pgx/scoped/policy"
 )
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// The exit statuses of every subcommand.
+// The exit statuses of every command.
 const (
 	exitOK      = 0 // all is well
-	exitRefused = 1 // the command worked, and what it looked at is not well
+	exitNotWell = 1 // the command worked, and what it looked at is not well
 	exitFault   = 2 // the command could not work
 )
 
-const help = `scoped shows what the driver scoped-pgx makes of SQL. Only "scoped catalog" needs a database.
-
-  scoped rewrite   what a statement becomes under a policy and a scope, or why it is refused
-  scoped catalog   the catalogue of a database's tables, for those who rewrite with one
-  scoped help      this text; "scoped help rewrite" and "scoped rewrite -h" explain a subcommand
-
-For example:
-
-  echo 'SELECT * FROM post' | scoped rewrite --policy policy.yaml --scope site=1
-`
+// errNotWell is what a command returns to exit with exitNotWell. It has said
+// already what is not well.
+var errNotWell = errors.New("not well")
 
 // run carries out a command line, without the program's name, and returns the
 // exit status. Results go to stdout, faults to stderr.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		fmt.Fprint(stderr, help)
-		return exitFault
+	root := newRootCommand(stdin, stdout, stderr)
+	root.SetArgs(args)
+	command, err := root.ExecuteC()
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errNotWell):
+		return exitNotWell
 	}
-	switch args[0] {
-	case "rewrite":
-		return runRewrite(args[1:], stdin, stdout, stderr)
-	case "catalog":
-		return runCatalog(args[1:], stdout, stderr)
-	case "help", "-h", "-help", "--help":
-		return runHelp(args[1:], stdout, stderr)
-	}
-	return unknown(args[0], stderr)
-}
-
-func runHelp(args []string, stdout, stderr io.Writer) int {
-	text := help
-	if len(args) > 0 {
-		switch args[0] {
-		case "rewrite":
-			text = rewriteHelp
-		case "catalog":
-			text = catalogHelp
-		default:
-			return unknown(args[0], stderr)
-		}
-	}
-	if _, err := io.WriteString(stdout, text); err != nil {
-		return report(stderr, "scoped", err)
-	}
-	return exitOK
-}
-
-func unknown(name string, stderr io.Writer) int {
-	fmt.Fprintf(stderr, "scoped: there is no subcommand %q; \"scoped help\" lists them\n", name)
+	report(stderr, command.CommandPath(), err)
 	return exitFault
+}
+
+// newRootCommand returns the command scoped with all of its commands. They read
+// and write only what is passed here, files aside.
+func newRootCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:                        "scoped COMMAND",
+		Short:                      "Show what the driver scoped-pgx makes of SQL",
+		Long:                       `scoped shows what the driver scoped-pgx makes of SQL, and looks after policies.`,
+		Example:                    `  echo 'SELECT * FROM post' | scoped rewrite --policy policy.yaml --scope site=1`,
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args: func(root *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(root, args[0])
+			}
+			return nil
+		},
+		RunE: func(root *cobra.Command, _ []string) error {
+			fmt.Fprint(stderr, help(root))
+			return errors.New("a command is missing")
+		},
+	}
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.AddCommand(
+		newRewriteCommand(),
+		newCatalogCommand(),
+	)
+	prepareHelp(root)
+	return root
+}
+
+// unknownCommand is the fault of a name that no command has.
+func unknownCommand(root *cobra.Command, name string) error {
+	hint := `"scoped help" lists them`
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		hint = fmt.Sprintf("did you mean %s?", strings.Join(near, " or "))
+	}
+	return fmt.Errorf("there is no command %q; %s", name, hint)
+}
+
+// report says on stderr why a command could not work. A reader of the results
+// that has gone away need not be told, and the mistakes of a policy are printed
+// as they are, because editors find them by their file, line and column.
+func report(stderr io.Writer, command string, err error) {
+	var mistakes policy.Errors
+	switch {
+	case errors.Is(err, syscall.EPIPE):
+	case errors.As(err, &mistakes):
+		fmt.Fprintln(stderr, mistakes)
+	default:
+		fmt.Fprintf(stderr, "%s: %s\n", command, strings.TrimPrefix(err.Error(), "scoped: "))
+	}
 }

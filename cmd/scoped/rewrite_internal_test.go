@@ -13,6 +13,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
@@ -21,12 +22,12 @@ import (
 func TestChainedOperators(t *testing.T) {
 	chain := "SELECT 1" + strings.Repeat(" + 1", 25_000)
 	status, stdout, stderr := runJSON(strings.NewReader(`{"sql": "` + chain + `"}` + "\n" + `{"sql": "SELECT 2"}`))
-	if status != exitRefused || stderr != "" || !strings.Contains(stdout, `"code":"limit"`) || !strings.Contains(stdout, "SELECT 2") {
+	if status != exitNotWell || stderr != "" || !strings.Contains(stdout, `"code":"limit"`) || !strings.Contains(stdout, "SELECT 2") {
 		t.Errorf("exit status %d, %q, %q", status, stdout, stderr)
 	}
 	var out bytes.Buffer
 	status = run([]string{"rewrite", "--policy", testPolicy}, strings.NewReader(chain+";\nSELECT 2"), &out, io.Discard)
-	if status != exitRefused || !strings.Contains(out.String(), "refused: limit") || !strings.Contains(out.String(), "SELECT 2") {
+	if status != exitNotWell || !strings.Contains(out.String(), "refused: limit") || !strings.Contains(out.String(), "SELECT 2") {
 		t.Errorf("exit status %d, %q", status, out.String())
 	}
 	if out.Len() > 1000 {
@@ -69,7 +70,7 @@ func TestColour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newScope(p, []string{"site=1"})
+	s, err := scope.New(p, []string{"site=1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestColour(t *testing.T) {
 		{"SELECT 1", "SELECT 1"},
 	}
 	for _, test := range tests {
-		o, err := s.rewrite(test.sql)
+		o, err := s.Rewrite(test.sql)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +159,7 @@ func TestBinary(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	for sql, want := range map[string]int{"SELECT 1": exitOK, "SELECT * FROM post": exitRefused} {
+	for sql, want := range map[string]int{"SELECT 1": exitOK, "SELECT * FROM post": exitNotWell} {
 		command := exec.Command(binary, "rewrite", "--policy", testPolicy)
 		command.Stdin = strings.NewReader(sql)
 		_ = command.Run()

@@ -2,189 +2,52 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
-	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/spf13/cobra"
 
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
 	"github.com/scoped-pgx/scoped/policy"
-	"github.com/scoped-pgx/scoped/rewrite"
 )
 
-// A scope is what the options --scope and --disabled mean under a policy.
-type scope struct {
-	policy   *policy.Policy
-	catalog  rewrite.Catalog // nil for none
-	disabled bool
-	shape    rewrite.Shape
-	// values, by Dimension.Index, are what is bound for a dimension: int64 or
-	// string for one value, a []any of them for several.
-	values []any
+// scopeFlags are --scope and --disabled.
+type scopeFlags struct {
+	command  *cobra.Command
+	scopes   []string
+	disabled string
 }
 
-// newScope reads options such as site=1, site=1,2 and site=*.
-func newScope(p *policy.Policy, options []string) (*scope, error) {
-	s := &scope{policy: p, values: make([]any, len(p.Dimensions()))}
-	for _, option := range options {
-		if err := s.add(option); err != nil {
-			return nil, fmt.Errorf("--scope %q: %w", option, err)
-		}
+func addScopeFlags(command *cobra.Command) *scopeFlags {
+	f := &scopeFlags{command: command}
+	command.Flags().StringArrayVar(&f.scopes, "scope", nil,
+		"a dimension and its values, `DIM=VALUES`: one, several with commas between them, or *; each dimension once. A value"+
+			" with a comma in it cannot be written here.")
+	completeDimensions(command, "scope")
+	command.Flags().StringVar(&f.disabled, "disabled", "",
+		"scopes are disabled for a `REASON`, as scoped.Disable does; not together with --scope")
+	return f
+}
+
+// scope returns what the flags mean under a policy.
+func (f *scopeFlags) scope(p *policy.Policy) (*scope.Scope, error) {
+	if err := f.check(); err != nil {
+		return nil, err
 	}
+	s, err := scope.New(p, f.scopes)
+	if err != nil {
+		return nil, err
+	}
+	s.Disabled = f.disabled
 	return s, nil
 }
 
-func (s *scope) add(option string) error {
-	name, list, ok := strings.Cut(option, "=")
-	if !ok {
-		return errors.New("write DIMENSION=VALUE, such as site=1, site=1,2 or site=*")
-	}
-	d := s.policy.Dimension(name)
-	switch {
-	case d == nil:
-		return fmt.Errorf("the policy has no dimension %q; it has %s", name, dimensions(s.policy))
-	case s.shape.Presence(d) != rewrite.Absent:
-		return fmt.Errorf("the dimension %q is given twice; several values are written %s=1,2", name, name)
-	case list == "*":
-		s.shape = s.shape.With(d, rewrite.All)
-		return nil
-	}
-	var values []any
-	for text := range strings.SplitSeq(list, ",") {
-		value, err := readValue(text, d.Type)
-		if err != nil {
-			return err
-		}
-		if !slices.Contains(values, value) {
-			values = append(values, value)
-		}
-	}
-	if len(values) == 1 {
-		s.shape = s.shape.With(d, rewrite.One)
-		s.values[d.Index] = values[0]
-	} else {
-		s.shape = s.shape.With(d, rewrite.Many)
-		s.values[d.Index] = values
+// check reports what is wrong with the flags under every policy.
+func (f *scopeFlags) check() error {
+	switch disabled := f.command.Flags().Changed("disabled"); {
+	case disabled && strings.TrimSpace(f.disabled) == "":
+		return errors.New("--disabled needs a reason")
+	case disabled && len(f.scopes) > 0:
+		return errors.New("--disabled and --scope exclude each other")
 	}
 	return nil
-}
-
-func dimensions(p *policy.Policy) string {
-	var names []string
-	for _, d := range p.Dimensions() {
-		names = append(names, strconv.Quote(d.Name))
-	}
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
-}
-
-// integerBits are the widths of the integer types of dimensions.
-var integerBits = map[policy.Type]int{"smallint": 16, "integer": 32, "bigint": 64}
-
-// readValue reads one value of a dimension of type t as the driver would bind
-// it: an int64, or a string.
-func readValue(text string, t policy.Type) (any, error) {
-	switch {
-	case text == "":
-		return nil, errors.New("a value is empty")
-	case text == "*":
-		return nil, errors.New("* stands alone")
-	}
-	switch t {
-	case "smallint", "integer", "bigint":
-		n, err := strconv.ParseInt(text, 10, integerBits[t])
-		if errors.Is(err, strconv.ErrRange) {
-			return nil, fmt.Errorf("%s is outside the range of %s", text, t)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%q is not of type %s", text, t)
-		}
-		return n, nil
-	case "uuid":
-		var id pgtype.UUID
-		err := id.Scan(text)
-		// Scan does not look at what stands where the hyphens belong.
-		if canonical := id.String(); err == nil && (len(text) == 32 || strings.EqualFold(canonical, text)) {
-			return canonical, nil
-		}
-		return nil, fmt.Errorf("%q is not of type uuid", text)
-	case "text":
-		if !utf8.ValidString(text) || strings.IndexByte(text, 0) >= 0 {
-			return nil, fmt.Errorf("%q is not text that PostgreSQL can hold", text)
-		}
-		return text, nil
-	}
-	return nil, fmt.Errorf("values of type %s cannot be written on the command line", t)
-}
-
-// An outcome is what becomes of one statement: what is sent, or a refusal.
-type outcome struct {
-	sql     string
-	params  int // of the statement's own
-	args    []argument
-	tables  []rewrite.TableRef
-	rewrite *rewrite.Rewrite // nil where scopes are disabled
-	refusal *rewrite.Error
-}
-
-// An argument is appended behind a statement's own.
-type argument struct {
-	dimension string
-	value     any
-}
-
-// rewrite returns what becomes of one statement.
-func (s *scope) rewrite(text string) (outcome, error) {
-	if s.disabled {
-		return outcome{sql: text}, nil
-	}
-	r, err := rewrite.Rewriter{Policy: s.policy, Catalog: s.catalog}.Rewrite(text, s.shape)
-	if err != nil {
-		var refusal *rewrite.Error
-		if errors.As(err, &refusal) {
-			return outcome{refusal: refusal}, nil
-		}
-		return outcome{}, err
-	}
-	if r.Literal {
-		if r, err = r.WithLiterals(s.literals(r.Args)); err != nil {
-			return outcome{}, err
-		}
-	}
-	o := outcome{sql: r.SQL, params: r.Params, tables: r.Tables, rewrite: r}
-	for _, d := range r.Args {
-		o.args = append(o.args, argument{d.Name, s.values[d.Index]})
-	}
-	return o, nil
-}
-
-// literals returns the values of dimensions as a rewrite quotes them.
-func (s *scope) literals(args []rewrite.Arg) []any {
-	values := make([]any, len(args))
-	for i, d := range args {
-		values[i] = s.values[d.Index]
-		list, ok := values[i].([]any)
-		if !ok {
-			continue
-		}
-		var numbers []int64
-		var texts []string
-		for _, v := range list {
-			switch v := v.(type) {
-			case int64:
-				numbers = append(numbers, v)
-			case string:
-				texts = append(texts, v)
-			}
-		}
-		values[i] = numbers
-		if numbers == nil {
-			values[i] = texts
-		}
-	}
-	return values
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/scoped-pgx/scoped"
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
@@ -41,14 +42,14 @@ func TestScopeAgreesWithDriver(t *testing.T) {
 		}
 
 		command := "refused"
-		if s, err := newScope(p, []string{option}); err == nil {
-			o, err := s.rewrite(query)
-			if err != nil || o.refusal != nil {
-				t.Fatalf("%s: %v, %v", option, err, o.refusal)
+		if s, err := scope.New(p, []string{option}); err == nil {
+			o, err := s.Rewrite(query)
+			if err != nil || o.Refusal != nil {
+				t.Fatalf("%s: %v, %v", option, err, o.Refusal)
 			}
-			command = o.sql
-			for _, a := range o.args {
-				command += fmt.Sprintf(" %v", a.value)
+			command = o.SQL
+			for _, a := range o.Args {
+				command += fmt.Sprintf(" %v", a.Value)
 			}
 		}
 

@@ -10,12 +10,13 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
 	"github.com/scoped-pgx/scoped/rewrite"
 )
 
 // textFormat shows people what becomes of files of SQL.
 type textFormat struct {
-	scope    *scope
+	scope    *scope.Scope
 	out      *bufio.Writer
 	colour   bool
 	count    int // of statements
@@ -62,7 +63,7 @@ func (f *textFormat) read(file io.Reader, name string) error {
 	}
 	const byteOrderMark = "\ufeff"
 	for _, s := range split(strings.TrimPrefix(string(data), byteOrderMark)) {
-		o, err := f.scope.rewrite(s.text)
+		o, err := f.scope.Rewrite(s.text)
 		if err != nil {
 			return errors.Join(f.out.Flush(), fmt.Errorf("%s:%d: %w", name, s.line, err))
 		}
@@ -83,7 +84,7 @@ func (f *textFormat) finish() (refused bool, err error) {
 	return f.refusals > 0, f.out.Flush()
 }
 
-func (f *textFormat) show(s statement, file string, o outcome) {
+func (f *textFormat) show(s statement, file string, o scope.Outcome) {
 	f.count++
 	if f.count > 1 {
 		f.line("")
@@ -92,25 +93,25 @@ func (f *textFormat) show(s statement, file string, o outcome) {
 	if name == "" {
 		name = strconv.Itoa(f.count)
 	}
-	if o.refusal != nil {
+	if o.Refusal != nil {
 		f.refusals++
-		f.heading(name, s.place(file, o.refusal.Position), f.styled(red, "refused: "+string(o.refusal.Code)))
-		f.block("SQL", f.pointed(s.text, o.refusal.Position))
-		f.block("why", []string{f.styled(red, visible(o.refusal.Message))})
-		if o.refusal.Hint != "" {
-			f.block("hint", []string{visible(o.refusal.Hint)})
+		f.heading(name, s.place(file, o.Refusal.Position), f.styled(red, "refused: "+string(o.Refusal.Code)))
+		f.block("SQL", f.pointed(s.text, o.Refusal.Position))
+		f.block("why", []string{f.styled(red, visible(o.Refusal.Message))})
+		if o.Refusal.Hint != "" {
+			f.block("hint", []string{visible(o.Refusal.Hint)})
 		}
 		return
 	}
 	f.heading(name, s.place(file, rewrite.Position{}), f.styled(green, "accepted"))
 	f.block("SQL", lines(s.text))
-	if o.sql == s.text {
+	if o.SQL == s.text {
 		f.block("sent", []string{f.styled(faint, "the same")})
 	} else {
 		f.block("sent", f.sent(o))
 	}
 	f.block("args", arguments(o))
-	f.block("tables", f.tables(o.tables))
+	f.block("tables", f.tables(o.Tables))
 }
 
 // place returns where a statement begins in its file or, where p names a place
@@ -212,10 +213,10 @@ func clip(line string, column int) (string, int) {
 }
 
 // sent returns the text that is sent, with what was inserted in colour.
-func (f *textFormat) sent(o outcome) []string {
+func (f *textFormat) sent(o scope.Outcome) []string {
 	const longest = 8 << 10 // UserPosition counts from the start each time
-	if !f.colour || o.rewrite == nil || len(o.sql) > longest {
-		return lines(o.sql)
+	if !f.colour || o.Rewrite == nil || len(o.SQL) > longest {
+		return lines(o.SQL)
 	}
 	var b, run strings.Builder
 	inserted := false
@@ -232,11 +233,11 @@ func (f *textFormat) sent(o outcome) []string {
 		}
 		run.Reset()
 	}
-	here := o.rewrite.UserPosition(1)
+	here := o.Rewrite.UserPosition(1)
 	position := 1
-	for _, r := range o.sql {
+	for _, r := range o.SQL {
 		position++
-		next := o.rewrite.UserPosition(position)
+		next := o.Rewrite.UserPosition(position)
 		// Behind a character of the user's own stands the next one.
 		if foreign := next != here+1; foreign != inserted {
 			flush()
@@ -250,10 +251,10 @@ func (f *textFormat) sent(o outcome) []string {
 }
 
 // arguments returns the arguments that are appended, such as $3 = 42 (site).
-func arguments(o outcome) []string {
+func arguments(o scope.Outcome) []string {
 	var shown []string
-	for i, a := range o.args {
-		shown = append(shown, fmt.Sprintf("$%d = %s (%s)", o.params+1+i, literal(a.value), a.dimension))
+	for i, a := range o.Args {
+		shown = append(shown, fmt.Sprintf("$%d = %s (%s)", o.Params+1+i, literal(a.Value), a.Dimension))
 	}
 	return shown
 }
