@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/catalog"
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 )
 
 func newCatalogCommand() *cobra.Command {
@@ -27,6 +28,7 @@ could not work; then standard error says why.`},
 		"only the tables of the schema `NAME`; may be given several times. Without it, those of all schemas but the system's.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		ctx := command.Context()
+		defer terminal.Progress(command.ErrOrStderr(), "reading the catalogue")()
 		conn, err := connect(ctx, *dsn)
 		if err != nil {
 			return err

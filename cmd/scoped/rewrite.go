@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/catalog"
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 )
 
 // maxFile bounds a file of SQL, which is read whole, in bytes.
@@ -69,11 +70,10 @@ NO_COLOR is set.`},
 			}
 			s.Catalog = c
 		}
-		stdout := command.OutOrStdout()
-		out := bufio.NewWriter(stdout)
-		var f format = &textFormat{scope: s, out: out, colour: colourful(stdout)}
+		out := command.OutOrStdout()
+		var f format = &textFormat{Printer: terminal.NewPrinter(out), scope: s}
 		if *formatName == "json" {
-			f = &jsonFormat{scope: s, out: out}
+			f = &jsonFormat{scope: s, out: bufio.NewWriter(out)}
 		}
 		if len(files) == 0 {
 			files = []string{"-"}

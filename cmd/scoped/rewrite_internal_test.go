@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
@@ -84,7 +85,7 @@ func TestColour(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := &textFormat{scope: s, colour: true}
+		f := &textFormat{Printer: &terminal.Printer{Colour: true}}
 		if got := strings.Join(f.sent(o), "\n"); got != test.want {
 			t.Errorf("got  %q\nwant %q", got, test.want)
 		}
