@@ -27,14 +27,7 @@ could not work; then standard error says why.`},
 	schemas := command.Flags().StringArray("schema", nil,
 		"only the tables of the schema `NAME`; may be given several times. Without it, those of all schemas but the system's.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		ctx := command.Context()
-		defer terminal.Progress(command.ErrOrStderr(), "reading the catalogue")()
-		conn, err := connect(ctx, *dsn)
-		if err != nil {
-			return err
-		}
-		defer conn.Close(ctx)
-		c, err := catalog.Read(ctx, conn, *schemas...)
+		c, err := readCatalog(command, *dsn, *schemas)
 		if err != nil {
 			return err
 		}
@@ -42,4 +35,15 @@ could not work; then standard error says why.`},
 		return err
 	}
 	return command
+}
+
+func readCatalog(command *cobra.Command, dsn string, schemas []string) (*catalog.Catalog, error) {
+	defer terminal.Progress(command.ErrOrStderr(), "reading the catalogue")()
+	ctx := command.Context()
+	conn, err := connect(ctx, dsn)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	return catalog.Read(ctx, conn, schemas...)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
@@ -13,14 +14,30 @@ import (
 // dsnFlag adds --dsn, for connect.
 func dsnFlag(command *cobra.Command) *string {
 	return command.Flags().String("dsn", "",
-		"the database, a URL or keyword=value, as for psql. What the `DSN` leaves out is taken from PGHOST, PGPASSWORD and"+
-			" so on; a password does not belong on a command line.")
+		"the database, a URL or keyword=value, as for psql or the driver. What the `DSN` leaves out is taken from PGHOST,"+
+			" PGPASSWORD and so on; a password does not belong on a command line.")
 }
 
+// The driver's own parameters of a data source name begin with ownParameters.
+const (
+	ownParameters = "scope_"
+	ownPolicy     = "scope_policy"
+)
+
 // connect connects to the database of --dsn and of the variables PGHOST,
-// PGDATABASE and so on, as pgx and psql read them.
+// PGDATABASE and so on, as pgx and psql read them. It may be what a program gives
+// the driver.
 func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
-	return pgx.Connect(ctx, dsn)
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	for name := range config.RuntimeParams {
+		if strings.HasPrefix(name, ownParameters) {
+			delete(config.RuntimeParams, name)
+		}
+	}
+	return pgx.ConnectConfig(ctx, config)
 }
 
 // policyFlag adds --policy, for loadPolicy.
@@ -30,8 +47,16 @@ func policyFlag(command *cobra.Command) *string {
 	return file
 }
 
-// loadPolicy loads the policy of --policy.
+// loadPolicy loads the policy of --policy or, without it, of the --dsn that a
+// program gives the driver.
 func loadPolicy(command *cobra.Command, file string) (*policy.Policy, error) {
+	if dsn := command.Flags().Lookup("dsn"); file == "" && dsn != nil {
+		config, err := pgx.ParseConfig(dsn.Value.String())
+		if err != nil {
+			return nil, err
+		}
+		file = config.RuntimeParams[ownPolicy]
+	}
 	if file == "" {
 		return nil, errors.New("--policy FILE is missing; " + seeHelp(command))
 	}

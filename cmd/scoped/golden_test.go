@@ -46,6 +46,9 @@ func TestGolden(t *testing.T) {
 				`{"sql": "TABLE post; SELECT $1"}`},
 		{name: "cursors", args: []string{"--scope", "site=1"},
 			stdin: "DECLARE c CURSOR FOR SELECT id FROM post WHERE id > $1; FETCH 10 FROM c; DECLARE d CURSOR WITH HOLD FOR SELECT 1"},
+		{name: "warm", args: []string{"--warm", "--scope", "site=1,2", "--scope", "user=7", "--scope", "tenant=*", "testdata/blog.sql", "testdata/refused.sql"}},
+		{name: "warm_json", args: []string{"--warm", "--format", "json", "--scope", "site=1", "testdata/queries.jsonl"}},
+		{name: "warm_no_scope", args: []string{"--warm"}, stdin: "TABLE country; TABLE post"},
 		{name: "json_malformed", args: []string{"--format", "json"}, stdin: `{"sql": "SELECT 1"}` + "\n" + `{"sql": "SELECT 2"` + "\n" + `{"sql": "SELECT 3"}`},
 	}
 	for _, test := range tests {
@@ -72,6 +75,7 @@ func TestGoldenFaults(t *testing.T) {
 		{"rewrite", "--policy", testPolicy, "testdata/none.sql"},
 		{"rewrite", "--policy", testPolicy, "--disabled", " "},
 		{"rewrite", "--policy", testPolicy, "--disabled", "export", "--scope", "site=1"},
+		{"rewrite", "--policy", testPolicy, "--disabled", "export", "--warm"},
 		{"rewrite", "--policy", testPolicy, "--scope", "site"},
 		{"rewrite", "--policy", testPolicy, "--scope", "sight=1"},
 		{"rewrite", "--policy", testPolicy, "--scope", "site=1", "--scope", "site=2"},

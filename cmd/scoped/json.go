@@ -55,34 +55,31 @@ type jsonError struct {
 func (f *jsonFormat) read(file io.Reader, name string) error {
 	encoder := json.NewEncoder(f.out)
 	encoder.SetEscapeHTML(false)
-	lines := &lineReader{reader: bufio.NewReaderSize(file, 64<<10)}
-	for {
-		line, err := lines.next()
-		if err == io.EOF {
-			return f.out.Flush()
-		}
-		if err == nil && len(line) > 0 {
-			err = f.answer(line, encoder)
-		}
-		if err == nil && lines.reader.Buffered() == 0 {
-			err = f.out.Flush()
-		}
-		if err != nil {
-			if flushErr := f.out.Flush(); flushErr != nil {
-				return flushErr
-			}
-			return fmt.Errorf("%s:%d: %w", name, lines.number, err)
-		}
+	err := readQueries(answeredFirst{file, f.out}, name, func(query jsonQuery, _ int) error {
+		return f.answer(query, encoder)
+	})
+	if flushErr := f.out.Flush(); flushErr != nil {
+		return flushErr
 	}
+	return err
+}
+
+// answeredFirst is a file of which nothing is read before out is flushed.
+type answeredFirst struct {
+	file io.Reader
+	out  *bufio.Writer
+}
+
+func (r answeredFirst) Read(p []byte) (int, error) {
+	if err := r.out.Flush(); err != nil {
+		return 0, err
+	}
+	return r.file.Read(p)
 }
 
 func (f *jsonFormat) finish() (refused bool, err error) { return f.refused, nil }
 
-func (f *jsonFormat) answer(line []byte, encoder *json.Encoder) error {
-	query, err := parseQuery(line)
-	if err != nil {
-		return err
-	}
+func (f *jsonFormat) answer(query jsonQuery, encoder *json.Encoder) error {
 	o, err := f.scope.Rewrite(query.sql)
 	if err != nil {
 		return err
@@ -104,6 +101,27 @@ func (f *jsonFormat) answer(line []byte, encoder *json.Encoder) error {
 		}
 	}
 	return encoder.Encode(result)
+}
+
+// readQueries calls do with every line of a file that is not blank, and its
+// number.
+func readQueries(file io.Reader, name string, do func(query jsonQuery, line int) error) error {
+	lines := &lineReader{reader: bufio.NewReaderSize(file, 64<<10)}
+	for {
+		line, err := lines.next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil && len(line) > 0 {
+			var query jsonQuery
+			if query, err = parseQuery(line); err == nil {
+				err = do(query, lines.number)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", name, lines.number, err)
+		}
+	}
 }
 
 // parseQuery reads a line of input. It is strict, so that no misspelled key and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"os"
 
@@ -10,9 +11,6 @@ import (
 	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 )
-
-// maxFile bounds a file of SQL, which is read whole, in bytes.
-const maxFile = 16 << 20
 
 func newRewriteCommand() *cobra.Command {
 	command := &cobra.Command{
@@ -27,7 +25,8 @@ reads files, of which - or none is standard input, and needs no database.`,
   scoped rewrite --policy policy.yaml --scope 'site=*' posts.sql     explicitly unrestricted
   scoped rewrite --policy policy.yaml --scope site=1 --scope user=7  two dimensions, standard input
   scoped rewrite --policy policy.yaml --disabled 'nightly export'    scopes disabled: sent as it is
-  scoped rewrite --policy policy.yaml posts.sql                      no scope`,
+  scoped rewrite --policy policy.yaml posts.sql                      no scope
+  scoped rewrite --policy policy.yaml --scope site=1 --warm posts.sql > warm.jsonl`,
 		Annotations: map[string]string{notes: `
 With --format text, for people, the input is SQL with a semicolon between the statements. A
 comment such as "-- name: GetPost :one" names a statement, otherwise its number does. A file
@@ -45,6 +44,13 @@ list. When refused, sql is "", args and tables are [], and error is {"code", "me
 there is no place. "sql" is required, "name" is not, and any other key is a fault. Blank lines
 are skipped.
 
+With --warm each accepted statement is a line for the driver's cache, under the dimensions of
+--scope and whether each has one value, many, or all; the values are not part of it. What is
+refused is reported on standard error. --format says what the input is. Files for several
+scopes may stand behind one another.
+
+  {"sql": "SELECT * FROM post WHERE id = $1", "scopes": [{"site": "one"}]}
+
 The exit status is 0 when all statements are accepted, 1 when any is refused, and 2 when the
 command could not work; then standard error says why. Text is in colour on a terminal, unless
 NO_COLOR is set.`},
@@ -54,6 +60,7 @@ NO_COLOR is set.`},
 	catalogFile := command.Flags().String("catalog", "", "the `FILE` that \"scoped catalog\" prints, the catalogue of the database's tables")
 	completeFiles(command, "catalog", "json")
 	formatName := formatFlag(command, "text", "json")
+	warm := command.Flags().Bool("warm", false, "print the accepted statements for the driver's cache, one a line")
 	command.RunE = func(command *cobra.Command, files []string) error {
 		p, err := loadPolicy(command, *policyFile)
 		if err != nil {
@@ -72,7 +79,14 @@ NO_COLOR is set.`},
 		}
 		out := command.OutOrStdout()
 		var f format = &textFormat{Printer: terminal.NewPrinter(out), scope: s}
-		if *formatName == "json" {
+		switch {
+		case *warm && s.Disabled != "":
+			return errors.New("--warm and --disabled exclude each other: what is sent as it is needs no cache")
+		case *warm:
+			f = &warmFormat{
+				scope: s, queries: *formatName == "json", out: bufio.NewWriter(out), faults: command.ErrOrStderr(),
+			}
+		case *formatName == "json":
 			f = &jsonFormat{scope: s, out: bufio.NewWriter(out)}
 		}
 		if len(files) == 0 {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"regexp"
 	"strings"
 
@@ -16,6 +18,27 @@ type statement struct {
 	text         string // with its comments, without the semicolon
 	name         string // from a comment, or ""
 	line, column int    // where text begins in the file, from 1
+}
+
+// maxFile bounds a file of SQL, which is read whole, in bytes.
+const maxFile = 16 << 20
+
+// readSQL calls do with every statement of a file.
+func readSQL(file io.Reader, name string, do func(statement) error) error {
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > maxFile {
+		return fmt.Errorf("%s: more than %d MiB of SQL; divide it, or use --format json", name, maxFile>>20)
+	}
+	const byteOrderMark = "\ufeff"
+	for _, s := range split(strings.TrimPrefix(string(data), byteOrderMark)) {
+		if err := do(s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nameComment is how sqlc and its like name a query: -- name: GetPost :one

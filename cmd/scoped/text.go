@@ -23,25 +23,14 @@ type textFormat struct {
 
 // read shows what becomes of every statement of a file.
 func (f *textFormat) read(file io.Reader, name string) error {
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
-	if err != nil {
-		return err
-	}
-	if len(data) > maxFile {
-		return fmt.Errorf("%s: more than %d MiB of SQL; divide it, or use --format json", name, maxFile>>20)
-	}
-	const byteOrderMark = "\ufeff"
-	for _, s := range split(strings.TrimPrefix(string(data), byteOrderMark)) {
+	return readSQL(file, name, func(s statement) error {
 		o, err := f.scope.Rewrite(s.text)
 		if err != nil {
 			return errors.Join(f.Flush(), fmt.Errorf("%s:%d: %w", name, s.line, err))
 		}
 		f.show(s, name, o)
-		if err := f.Flush(); err != nil {
-			return err
-		}
-	}
-	return nil
+		return f.Flush()
+	})
 }
 
 // finish shows the total, where there is more than one statement.
