@@ -48,6 +48,8 @@ var sections = []struct {
 	name string
 	run  func(*bench, context.Context) error
 }{
+	{"workloads", (*bench).workloads},
+	{"lookup", (*bench).lookup},
 	{"cold", (*bench).cold},
 }
 

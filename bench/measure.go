@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"runtime/metrics"
 	"slices"
@@ -12,6 +13,14 @@ type spread struct {
 	Median float64 `json:"median"`
 	Q1     float64 `json:"q1"`
 	Q3     float64 `json:"q3"`
+}
+
+// String returns the median and the quartiles as two cells of a table.
+func (s *spread) String() string {
+	if s == nil {
+		return "\t"
+	}
+	return fmt.Sprintf("%.3f\t%.3f–%.3f", s.Median, s.Q1, s.Q3)
 }
 
 func spreadOf(values []float64) spread {

@@ -2,5 +2,8 @@ package main
 
 // results are what a run measured, as in results.json.
 type results struct {
-	Cold []coldResult `json:"cold"`
+	Workloads []cell          `json:"workloads"`
+	Lookups   []lookupResult  `json:"lookups"`
+	Scaling   []scalingResult `json:"scaling"`
+	Cold      []coldResult    `json:"cold"`
 }

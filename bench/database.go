@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scoped-pgx/scoped/internal/pgtest"
+)
+
+//go:embed schema.sql
+var schema string
+
+// A database is that of schema.sql in a server of its own, with the arms that use it.
+type database struct {
+	server *pgtest.Server
+	admin  *pgx.Conn
+	arms   *arms
+}
+
+func openDatabase(ctx context.Context) (*database, error) {
+	db := new(database)
+	if err := db.open(ctx); err != nil {
+		db.close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func (db *database) open(ctx context.Context) (err error) {
+	if db.server, err = pgtest.Start(ctx); err != nil {
+		return err
+	}
+	dsn, err := db.server.CreateDatabase(ctx, schema)
+	if err != nil {
+		return err
+	}
+	if db.admin, err = pgx.Connect(ctx, dsn); err != nil {
+		return err
+	}
+	if _, err := db.admin.Exec(ctx, "VACUUM ANALYZE"); err != nil {
+		return err
+	}
+	db.arms, err = newArms(dsn)
+	return err
+}
+
+func (db *database) close() {
+	if db.arms != nil {
+		_ = db.arms.close()
+	}
+	if db.admin != nil {
+		_ = db.admin.Close(context.Background())
+	}
+	if db.server != nil {
+		db.server.Stop()
+	}
+}

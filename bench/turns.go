@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+// A cell is a workload on a number of connections.
+type cell struct {
+	Workload    string      `json:"workload"`
+	Connections int         `json:"connections"`
+	Arms        []armResult `json:"arms"`
+}
+
+// An armResult is what an arm made of a cell. The ratios are those of the medians
+// of the same round, to the arm that is its reference.
+type armResult struct {
+	Arm             string  `json:"arm"`
+	Reference       string  `json:"reference,omitempty"`
+	Latency         spread  `json:"latency_us"`
+	Throughput      spread  `json:"per_second"`
+	LatencyRatio    *spread `json:"latency_ratio,omitempty"`
+	ThroughputRatio *spread `json:"throughput_ratio,omitempty"`
+}
+
+// workloads runs every workload on 1, 4 and 16 connections.
+func (b *bench) workloads(ctx context.Context) error {
+	db, err := openDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	rounds, slice, connections := b.roundsOr(50), 25*time.Millisecond, []int{1, 4, maxConnections}
+	if b.quick {
+		rounds, slice, connections = b.roundsOr(7), 8*time.Millisecond, []int{1, maxConnections}
+	}
+	fmt.Fprintf(b.out, "\nWorkloads: medians of %d rounds, ratios within a round with their quartiles\n", rounds)
+	for _, w := range workloads {
+		if err := db.arms.compare(ctx, db.admin, w); err != nil {
+			return err
+		}
+		for _, connections := range connections {
+			c, err := db.takeTurns(ctx, w, connections, rounds, slice)
+			if err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
+			}
+			b.results.Workloads = append(b.results.Workloads, c)
+			b.reportCell(c)
+		}
+	}
+	return nil
+}
+
+// takeTurns lets the arms take turns, in each round in another order.
+func (db *database) takeTurns(ctx context.Context, w *workload, connections, rounds int, slice time.Duration) (cell, error) {
+	arms := db.arms.of(w)
+	latencies, throughputs := make([][]float64, len(arms)), make([][]float64, len(arms))
+	order := rand.New(rand.NewPCG(1, uint64(connections)))
+	for round := range rounds {
+		// What was written is taken back now and then. The server makes its plans
+		// anew for that, so each connection is warmed up, at first until its plans
+		// are generic, which they are with the sixth execution.
+		if round%10 == 0 {
+			if err := db.reset(ctx, w); err != nil {
+				return cell{}, err
+			}
+			for _, arm := range arms {
+				t := turn{arm: arm, workload: w, connections: connections, least: 1}
+				if round == 0 {
+					t.least = 6
+				}
+				if arm.perTenant {
+					t.least *= tenants / connections
+				}
+				if _, _, err := t.run(ctx); err != nil {
+					return cell{}, fmt.Errorf("%s: %w", arm.name, err)
+				}
+			}
+		}
+		for _, a := range order.Perm(len(arms)) {
+			t := turn{arm: arms[a], workload: w, connections: connections, first: (round + 1) * 1000, slice: slice, least: 1}
+			latency, throughput, err := t.run(ctx)
+			if err != nil {
+				return cell{}, fmt.Errorf("%s: %w", arms[a].name, err)
+			}
+			latencies[a], throughputs[a] = append(latencies[a], latency), append(throughputs[a], throughput)
+		}
+	}
+	if err := db.reset(ctx, w); err != nil {
+		return cell{}, err
+	}
+	c := cell{Workload: w.name, Connections: connections}
+	for a, each := range arms {
+		r := armResult{Arm: each.name, Reference: each.reference, Latency: spreadOf(latencies[a]), Throughput: spreadOf(throughputs[a])}
+		to := slices.IndexFunc(arms, func(other *arm) bool { return other.name == each.reference })
+		if to >= 0 {
+			latency, throughput := spreadOf(ratios(latencies[a], latencies[to])), spreadOf(ratios(throughputs[a], throughputs[to]))
+			r.LatencyRatio, r.ThroughputRatio = &latency, &throughput
+		}
+		c.Arms = append(c.Arms, r)
+	}
+	return c, nil
+}
+
+// reset takes back what the operations of a workload wrote.
+func (db *database) reset(ctx context.Context, w *workload) error {
+	for _, o := range w.operations {
+		if o.reset == "" {
+			continue
+		}
+		if _, err := db.admin.Exec(ctx, o.reset); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A turn is one arm's in one round.
+type turn struct {
+	arm         *arm
+	workload    *workload
+	connections int
+	first       int           // the number of the first operation
+	slice       time.Duration // for which the workers go on
+	least       int           // operations of each worker, whatever the time
+}
+
+// run returns the median latency in µs, and the operations per second.
+func (t turn) run(ctx context.Context) (latency, throughput float64, err error) {
+	type outcome struct {
+		latencies []float64
+		rate      float64
+		err       error
+	}
+	outcomes := make([]outcome, t.connections)
+	var workers sync.WaitGroup
+	start := time.Now()
+	for worker := range t.connections {
+		workers.Go(func() {
+			o := &outcomes[worker]
+			o.latencies, o.err = t.work(ctx, worker, start)
+			o.rate = float64(len(o.latencies)) / time.Since(start).Seconds()
+		})
+	}
+	workers.Wait()
+	var latencies []float64
+	for _, o := range outcomes {
+		if o.err != nil {
+			return 0, 0, o.err
+		}
+		latencies = append(latencies, o.latencies...)
+		throughput += o.rate
+	}
+	return median(latencies), throughput, nil
+}
+
+// work runs operations for one worker, whose tenants are no other's.
+func (t turn) work(ctx context.Context, worker int, start time.Time) (latencies []float64, err error) {
+	own := tenants / t.connections
+	for i := 0; i < t.least || time.Since(start) < t.slice; i++ {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		n := t.first + i
+		site := 1 + worker + t.connections*(n%own)
+		o := t.workload.operation(n)
+		args := o.args(site, n)
+		began := time.Now()
+		r, err := t.arm.run(ctx, o, site, args)
+		latencies = append(latencies, microseconds(time.Since(began)))
+		if err != nil {
+			return nil, err
+		}
+		// No arm shall be fast because it finds nothing.
+		if len(r) == 0 || o.writes && r[0][0] == int64(0) {
+			return nil, fmt.Errorf("%s of site %d: no rows", t.workload.name, site)
+		}
+	}
+	return latencies, nil
+}
+
+func (b *bench) reportCell(c cell) {
+	fmt.Fprintf(b.out, "\n%s, %d connections\n\n", c.Workload, c.Connections)
+	w := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "arm\tµs\tratio\tquartiles\tper second\tratio\tquartiles\t")
+	for _, a := range c.Arms {
+		fmt.Fprintf(w, "%s\t%.1f\t%s\t%.0f\t%s\t\n", a.Arm, a.Latency.Median, a.LatencyRatio, a.Throughput.Median, a.ThroughputRatio)
+	}
+	w.Flush()
+}
