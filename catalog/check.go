@@ -6,20 +6,38 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
 // A Finding is something in a policy that does not fit the database.
 type Finding struct {
+	Code         Code
 	Table        string // schema-qualified
 	Line, Column int    // of the table's entry in the policy file
 	Message      string
 	Hint         string // what to do
+	SQL          string // which mends it, or empty
 
 	// Fatal is set where statements on the table cannot be guarded at all: a
 	// table or column does not exist, or is of a type that cannot be compared.
 	Fatal bool
 }
+
+// A Code says what kind of Finding it is.
+type Code string
+
+// The kinds of findings.
+const (
+	TableMissing          Code = "table-missing"
+	NotATable             Code = "not-a-table"
+	ColumnMissing         Code = "column-missing"
+	TypeMismatch          Code = "type-mismatch"
+	GeneratedNotMarked    Code = "generated-not-marked"
+	ViewNotMarked         Code = "view-not-marked"
+	PathNotUnique         Code = "path-not-unique"
+	PathWithoutForeignKey Code = "path-without-foreign-key"
+)
 
 // String returns "line:column: message; hint".
 func (f Finding) String() string {
@@ -36,7 +54,7 @@ func (c *Catalog) Check(p *policy.Policy) []Finding {
 	for _, t := range p.Tables() {
 		if c.Table(t.Schema, t.Name) == nil && t.Access != policy.Denied {
 			k.table = t
-			k.fatal(c.suggestTable(t), "table %s.%s does not exist", t.Schema, t.Name)
+			k.fatal(TableMissing, c.suggestTable(t), "table %s.%s does not exist", t.Schema, t.Name)
 		}
 	}
 	for _, t := range c.tables {
@@ -44,7 +62,7 @@ func (c *Catalog) Check(p *policy.Policy) []Finding {
 			continue
 		}
 		if t.Kind == Type {
-			k.fatal("remove it", "%s.%s is a type and no table", t.Schema, t.Name)
+			k.fatal(NotATable, "remove it", "%s.%s is a type and no table", t.Schema, t.Name)
 			continue
 		}
 		for _, s := range k.table.Scopings {
@@ -64,17 +82,19 @@ type checker struct {
 	findings []Finding
 }
 
-func (k *checker) find(hint, format string, args ...any) {
+func (k *checker) find(code Code, hint, format string, args ...any) {
 	k.findings = append(k.findings, Finding{
-		Table: k.table.Schema + "." + k.table.Name, Line: k.table.Line, Column: k.table.Column,
+		Code: code, Table: k.table.Schema + "." + k.table.Name, Line: k.table.Line, Column: k.table.Column,
 		Message: fmt.Sprintf(format, args...), Hint: hint,
 	})
 }
 
-func (k *checker) fatal(hint, format string, args ...any) {
-	k.find(hint, format, args...)
-	k.findings[len(k.findings)-1].Fatal = true
+func (k *checker) fatal(code Code, hint, format string, args ...any) {
+	k.find(code, hint, format, args...)
+	k.last().Fatal = true
 }
+
+func (k *checker) last() *Finding { return &k.findings[len(k.findings)-1] }
 
 func (k *checker) scoping(t *Table, s policy.Scoping) {
 	for _, alternative := range s.Any {
@@ -85,16 +105,16 @@ func (k *checker) scoping(t *Table, s policy.Scoping) {
 	}
 	column := t.Column(s.Column)
 	if column == nil {
-		k.fatal(hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, s.Column)
+		k.fatal(ColumnMissing, hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, s.Column)
 		return
 	}
 	if column.Generated != "" && !s.Generated {
-		k.find(fmt.Sprintf("write {column: %s, generated: true}, so that every UPDATE is checked", column.Name),
+		k.find(GeneratedNotMarked, fmt.Sprintf("write {column: %s, generated: true}, so that every UPDATE is checked", column.Name),
 			"column %s of %s.%s is generated", column.Name, t.Schema, t.Name)
 	}
 	if s.Path == nil {
 		if !canEqual(string(s.Dimension.Type), column.Type) {
-			k.fatal(fmt.Sprintf("give dimension %q the column's type", s.Dimension.Name),
+			k.fatal(TypeMismatch, fmt.Sprintf("give dimension %q the column's type", s.Dimension.Name),
 				"column %s of %s.%s is of type %s, and dimension %q of type %s", column.Name, t.Schema, t.Name, column.Type, s.Dimension.Name, s.Dimension.Type)
 		}
 		return
@@ -105,12 +125,12 @@ func (k *checker) scoping(t *Table, s policy.Scoping) {
 // beside compares what the policy says of a table beside its scopings.
 func (k *checker) beside(t *Table) {
 	if t.Kind == View && k.table.Access == policy.Scoped && !k.table.View {
-		k.find("add view: true to its entry, so that no condition is evaluated before its guard", "%s.%s is a view", t.Schema, t.Name)
+		k.find(ViewNotMarked, "add view: true to its entry, so that no condition is evaluated before its guard", "%s.%s is a view", t.Schema, t.Name)
 	}
 	if k.table.Where != nil {
 		for _, name := range k.table.Where.Columns {
 			if t.Column(name) == nil {
-				k.fatal(hasColumns(t), "table %s.%s has no column %s, which its condition names", t.Schema, t.Name, name)
+				k.fatal(ColumnMissing, hasColumns(t), "table %s.%s has no column %s, which its condition names", t.Schema, t.Name, name)
 			}
 		}
 	}
@@ -118,7 +138,7 @@ func (k *checker) beside(t *Table) {
 		if column := t.Column(f.Column); column != nil {
 			k.way(t, "reference", column, f.Target, f.Key)
 		} else {
-			k.fatal(hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, f.Column)
+			k.fatal(ColumnMissing, hasColumns(t), "table %s.%s has no column %s", t.Schema, t.Name, f.Column)
 		}
 	}
 }
@@ -133,18 +153,26 @@ func (k *checker) way(t *Table, kind string, column *Column, to *policy.Table, k
 	path := fmt.Sprintf("%s -> %s.%s(%s)", column.Name, target.Schema, target.Name, keyName)
 	switch {
 	case key == nil:
-		k.fatal(hasColumns(target), "the %s %s of %s.%s leads to a column that does not exist", kind, path, t.Schema, t.Name)
+		k.fatal(ColumnMissing, hasColumns(target), "the %s %s of %s.%s leads to a column that does not exist", kind, path, t.Schema, t.Name)
 	case !canEqual(key.Type, column.Type):
-		k.fatal("let the column refer to one of its own type", "the %s %s of %s.%s leads from type %s to type %s", kind, path, t.Schema, t.Name, column.Type, key.Type)
+		k.fatal(TypeMismatch, "let the column refer to one of its own type", "the %s %s of %s.%s leads from type %s to type %s", kind, path, t.Schema, t.Name, column.Type, key.Type)
 	case kind == "path":
 		if !target.IsUnique(key.Name) && target.hasRows() {
-			k.find(fmt.Sprintf("add a unique constraint on %s alone, or another row with its value can adopt rows", key.Name),
+			k.find(PathNotUnique, fmt.Sprintf("add a unique constraint on %s alone, or another row with its value can adopt rows", key.Name),
 				"the path %s of %s.%s leads to a column that is not unique", path, t.Schema, t.Name)
+			k.last().SQL = fmt.Sprintf("ALTER TABLE %s ADD UNIQUE (%s);", target.quoted(), pgparse.QuoteIdentifier(key.Name))
 		}
 		if !t.References(column.Name, target.Schema, target.Name, key.Name) && t.hasRows() && target.hasRows() {
-			k.find("add one, or a new row can adopt rows whose parent is gone", "no foreign key is behind the path %s of %s.%s", path, t.Schema, t.Name)
+			k.find(PathWithoutForeignKey, "add one, or a new row can adopt rows whose parent is gone", "no foreign key is behind the path %s of %s.%s", path, t.Schema, t.Name)
+			k.last().SQL = fmt.Sprintf("ALTER TABLE %s ADD FOREIGN KEY (%s) REFERENCES %s (%s);",
+				t.quoted(), pgparse.QuoteIdentifier(column.Name), target.quoted(), pgparse.QuoteIdentifier(key.Name))
 		}
 	}
+}
+
+// quoted returns the table's name as SQL spells it.
+func (t *Table) quoted() string {
+	return pgparse.QuoteIdentifier(t.Schema) + "." + pgparse.QuoteIdentifier(t.Name)
 }
 
 // hasRows reports whether rows are stored in a table, so that it can have keys.
