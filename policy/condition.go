@@ -17,6 +17,8 @@ type Condition struct {
 	// Check is set where the rows that a statement writes must satisfy it too.
 	Check bool
 
+	Line int // in the policy file
+
 	pieces []string // of Text, between which the columns' qualifiers go
 }
 

@@ -134,6 +134,7 @@ type Reference struct {
 	Column string
 	Target *Table // scoped
 	Key    string // Target's referenced column
+	Line   int    // in the policy file
 }
 
 // A Scoping ties a table to one dimension: by a column of its own that holds
@@ -145,6 +146,7 @@ type Scoping struct {
 	Path      *Path  // nil where Column itself holds the value, or Any is set
 	Null      Null   // what becomes of a row in which Column is NULL
 	Generated bool   // the database computes Column, which no statement assigns
+	Line      int    // in the policy file
 
 	// Any holds two or more alternatives, columns and paths on the same
 	// dimension, without alternatives of their own: a row is visible by any one

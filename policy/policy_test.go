@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +65,36 @@ func describeScoping(s *policy.Scoping) string {
 		text += fmt.Sprintf("->%s.%s(%s via %s)", p.Target.Schema, p.Target.Name, p.Key, describeScoping(p.Via))
 	}
 	return text
+}
+
+// TestLines shows that what a guard is made of says where it stands in the file.
+func TestLines(t *testing.T) {
+	p := parse(t, `tables:
+  post: {site: site_id, where: deleted_at IS NULL}
+  comment:
+    user:
+      - author_id
+      - post_id -> note
+    site:
+      column: site_id
+      null: visible
+    references:
+      post_id: post
+    where:
+      condition: deleted_at IS NULL
+      check: false
+  note: {user: id}
+`)
+	post, comment := p.Table("", "post"), p.Table("", "comment")
+	site, user := comment.Scopings[0], comment.Scopings[1]
+	got := []int{
+		post.Line, post.Scopings[0].Line, post.Where.Line,
+		comment.Line, user.Line, user.Any[0].Line, user.Any[1].Line, user.Any[1].Path.Via.Line,
+		site.Line, comment.References[0].Line, comment.Where.Line,
+	}
+	if want := []int{4, 4, 4, 5, 6, 7, 8, 17, 9, 13, 14}; !slices.Equal(got, want) {
+		t.Errorf("lines %d, want %d", got, want)
+	}
 }
 
 func TestTable(t *testing.T) {

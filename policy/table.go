@@ -121,7 +121,7 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 		case name == "shared":
 			l.sharedMapping(t, n, e.value)
 		case name == "where":
-			l.where(t, e.value)
+			l.where(t, e)
 		case name == "references":
 			l.references(t, e.value)
 		case name == "view":
@@ -132,6 +132,7 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 			l.fail(e.key, fmt.Sprintf("unknown dimension %q", name), didYouMean(name, l.dimensionNames(), "list it under dimensions"))
 		default:
 			if s, targets, ok := l.scoping(d, e.value); ok {
+				s.Line = e.key.line
 				scopings = append(scopings, scoping{s, targets})
 			}
 		}
@@ -167,8 +168,8 @@ func (l *loader) sharedMapping(t *tableEntry, n, value *node) {
 }
 
 // where reads a condition that always applies.
-func (l *loader) where(t *tableEntry, n *node) {
-	check := true
+func (l *loader) where(t *tableEntry, e entry) {
+	n, check := e.value, true
 	if n.kind == mapping {
 		fields := l.fields(n, "where", whereKeys)
 		if c := fields["check"]; c != nil {
@@ -187,7 +188,7 @@ func (l *loader) where(t *tableEntry, n *node) {
 		l.fail(n, err.Error(), conditionForms)
 		return
 	}
-	condition.Check = check
+	condition.Check, condition.Line = check, e.key.line
 	t.table.Where = condition
 }
 
@@ -212,7 +213,7 @@ func (l *loader) references(t *tableEntry, n *node) {
 			l.fail(e.value, err.Error(), forms)
 			continue
 		}
-		t.table.References = append(t.table.References, Reference{Column: column, Key: key})
+		t.table.References = append(t.table.References, Reference{Column: column, Key: key, Line: e.key.line})
 		t.references = append(t.references, &target{name: l.qualify(*to), key: key, node: e.value})
 	}
 }
@@ -293,7 +294,7 @@ func (l *loader) oneWay(d *Dimension, n *node, what string) (s Scoping, t *targe
 	if to != nil {
 		t = &target{name: l.qualify(*to), key: key, node: n}
 	}
-	return Scoping{Dimension: d, Column: column}, t, true
+	return Scoping{Dimension: d, Column: column, Line: n.line}, t, true
 }
 
 // eitherOf reads a list of columns and paths, any of which makes a row visible.
