@@ -26,6 +26,13 @@ func scan(text string) ([]*ScanToken, error) {
 }
 
 func parse(text string) ([]*RawStmt, error) {
+	json, err := pg_query.ParseToJSON(text)
+	if err != nil {
+		return nil, err
+	}
+	if stmts, ok := decode(text, json); ok {
+		return stmts, nil
+	}
 	result, err := pg_query.Parse(text)
 	return result.GetStmts(), err
 }

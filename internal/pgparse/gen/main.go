@@ -24,6 +24,9 @@ func main() {
 	write(fmt.Sprintf("types_pg%d.go", version), constraint, types())
 	write(fmt.Sprintf("children_pg%d.go", version), constraint, children())
 	write(fmt.Sprintf("equal_pg%d.go", version), constraint, equal())
+	if readsJSON {
+		write(fmt.Sprintf("decode_pg%d.go", version), constraint, decode())
+	}
 	if version == newest {
 		write("keywords.go", "", keywords())
 	}
@@ -252,4 +255,89 @@ func equal() string {
 		fmt.Fprintf(&b, "return %s\n}\n\n", strings.Join(terms, " &&\n"))
 	}
 	return b.String()
+}
+
+// decode writes a method for each message that can stand in a tree, for the JSON
+// in which the parser in C can print it.
+func decode() string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "import pg_query %q\n\n", module)
+	b.WriteString("func (d *decoder) node() *Node {\n")
+	b.WriteString("if !d.take('{') {\nd.failed = true\nreturn nil\n}\n")
+	b.WriteString("if d.take('}') {\nreturn &Node{}\n}\n")
+	b.WriteString("var node *Node\nswitch d.key() {\n")
+	fields := file.Messages().ByName("Node").Fields()
+	for i := range fields.Len() {
+		f := fields.Get(i)
+		if !decodable(f.Message()) {
+			continue
+		}
+		fmt.Fprintf(&b, "case %q:\nx := new(struct{\nnode Node\nin Node_%s\nmessage %s\n})\n", f.JSONName(), fieldName(f), message(f.Message()))
+		fmt.Fprintf(&b, "x.node.Node, x.in.%s, node = &x.in, &x.message, &x.node\nd.decode%s(&x.message)\n", fieldName(f), message(f.Message()))
+	}
+	b.WriteString("default:\nd.failed = true\n}\nif !d.take('}') {\nd.failed = true\n}\nreturn node\n}\n\n")
+	for _, m := range messages() {
+		if m.Name() == "Node" || !decodable(m) {
+			continue
+		}
+		fmt.Fprintf(&b, "func (d *decoder) decode%s(n *%[1]s) {\nfor d.field() {\nswitch d.key() {\n", message(m))
+		for j := range m.Fields().Len() {
+			f := m.Fields().Get(j)
+			fmt.Fprintf(&b, "case %q:\n%s\n", f.JSONName(), decodeField(m, f))
+		}
+		b.WriteString("default:\nd.failed = true\n}\n}\n")
+		if hooks[string(m.Name())] {
+			fmt.Fprintf(&b, "d.read%s(n)\n", message(m))
+		}
+		b.WriteString("}\n\n")
+	}
+	return b.String()
+}
+
+// hooks are the messages of which the JSON does not say everything.
+var hooks = map[string]bool{"Integer": true, "A_Const": true, "TypeName": true}
+
+func decodeField(m protoreflect.MessageDescriptor, f protoreflect.FieldDescriptor) string {
+	name := fieldName(f)
+	value := ""
+	switch f.Kind() {
+	case protoreflect.MessageKind:
+		value = "d.node()"
+		if f.IsList() {
+			value = "d.list()"
+		} else if !isNode(f) {
+			set := fmt.Sprintf("n.%s = x", name)
+			if o := f.ContainingOneof(); o != nil {
+				set = fmt.Sprintf("n.%s = &%s_%s{%[3]s: x}", goName(string(o.Name())), message(m), name)
+			}
+			return fmt.Sprintf("x := new(%s)\n%s\nd.decode%[1]s(x)", message(f.Message()), set)
+		}
+	case protoreflect.EnumKind:
+		enum := goName(string(f.Enum().Name()))
+		value = fmt.Sprintf("%s(d.enum(pg_query.%[1]s_value))", enum)
+	case protoreflect.BoolKind:
+		value = "d.bool()"
+	case protoreflect.StringKind:
+		value = "d.string()"
+	default:
+		value = fmt.Sprintf("%s(d.int())", f.Kind())
+	}
+	return fmt.Sprintf("n.%s = %s", name, value)
+}
+
+// decodable reports whether a message is one that the grammar makes: those with
+// costs, bitmaps and plain lists come of planning.
+func decodable(m protoreflect.MessageDescriptor) bool {
+	switch m.Name() {
+	case "ParseResult", "ScanResult", "ScanToken":
+		return false
+	}
+	for j := range m.Fields().Len() {
+		f := m.Fields().Get(j)
+		if f.Kind() == protoreflect.DoubleKind || f.IsList() && !isNode(f) ||
+			f.Message() != nil && f.Message() != m && !isNode(f) && !decodable(f.Message()) {
+			return false
+		}
+	}
+	return true
 }

@@ -7,6 +7,7 @@ import pg_query "github.com/pganalyze/pg_query_go/v5"
 const (
 	version    = 16
 	constraint = "cgo && linux && !musl"
+	readsJSON  = true // that its parser prints
 	module     = "github.com/pganalyze/pg_query_go/v5"
 )
 

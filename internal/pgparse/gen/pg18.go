@@ -7,6 +7,7 @@ import pg_query "github.com/sqlc-dev/oliphant"
 const (
 	version    = 18
 	constraint = "!cgo || !linux || musl"
+	readsJSON  = false // that its parser prints
 	module     = "github.com/sqlc-dev/oliphant"
 )
 
