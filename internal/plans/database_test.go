@@ -23,6 +23,20 @@ type database struct {
 	version int
 }
 
+// open connects to a database of the test's own.
+func open(t *testing.T) database {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, pgtest.DSN(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(ctx) })
+	major, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
+	version, _ := strconv.Atoi(major)
+	return database{conn, version}
+}
+
 // load makes the data set, which all comparisons share.
 func load(t *testing.T) database {
 	t.Helper()
@@ -30,18 +44,10 @@ func load(t *testing.T) database {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, pgtest.DSN(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close(ctx) })
-	db := database{Conn: conn}
+	db := open(t)
 	start := time.Now()
 	db.exec(t, string(schema))
 	db.exec(t, "VACUUM ANALYZE")
-	major, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), ".")
-	db.version, _ = strconv.Atoi(major)
 	t.Logf("PostgreSQL %d, loaded in %v", db.version, time.Since(start).Round(time.Second))
 	return db
 }
