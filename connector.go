@@ -45,8 +45,8 @@ type Connector interface {
 // the text of an array, such as {1,2}. Settings of the session are checked
 // only where the base is pgx.
 //
-// A nil base or policy is an error of every Connect, and so is a policy that does
-// not fit the catalogue.
+// A nil base or policy is an error of every Connect, and so are a policy that does
+// not fit the catalogue and a file of statements that cannot be used.
 func NewConnector(base driver.Connector, p *policy.Policy, opts ...Option) Connector {
 	c := &connector{base: base, engine: newEngine(p, opts)}
 	if closer, ok := base.(io.Closer); ok {

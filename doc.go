@@ -27,7 +27,8 @@
 // stdlib.RegisterConnConfig followed by "?scope_policy=…". The path of the
 // policy is relative to the working directory, and the file is read once, when
 // the database is opened. scope_catalog names the file of a catalogue of the
-// tables, or is server to ask for it. Every other parameter that begins with
+// tables, or is server to ask for it; scope_warm that of a file of statements, as
+// [WithWarmFile]. Every other parameter that begins with
 // scope_ is an error. NewConnector guards any connector, with a policy from [policy.Load].
 //
 // # Scopes

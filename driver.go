@@ -53,8 +53,8 @@ func (sqlDriver) OpenConnector(name string) (driver.Connector, error) { return O
 //	…
 //	err = c.SetPolicy(p)
 //
-// It reads the data source name and loads the policy, and the catalogue if it is
-// a file, once for all connections. What is wrong with these is an Error of
+// It reads the data source name and loads the policy, and the catalogue and the
+// statements if these are files, once for all connections. What is wrong with these is an Error of
 // CodeConfig.
 func OpenConnector(name string) (Connector, error) {
 	name, parameters, err := splitDSN(name)
@@ -76,6 +76,9 @@ func OpenConnector(name string) (Connector, error) {
 			return nil, configError("the catalogue "+parameters.catalog+" cannot be used: "+err.Error(), "", err)
 		}
 		opts = append(opts, WithCatalog(c))
+	}
+	if parameters.warm != "" {
+		opts = append(opts, WithWarmFile(parameters.warm))
 	}
 	base, err := stdlib.GetDefaultDriver().(driver.DriverContext).OpenConnector(name)
 	if err != nil {

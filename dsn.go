@@ -13,6 +13,7 @@ import (
 const (
 	policyKey  = "scope_policy"  // the policy file
 	catalogKey = "scope_catalog" // the catalogue's file, or server
+	warmKey    = "scope_warm"    // the file of statements for the cache
 )
 
 // fromServer is the catalogKey of whoever wants the server to be asked. A file of
@@ -61,6 +62,7 @@ func configError(message, hint string, cause error) *Error {
 type parameters struct {
 	policy  string
 	catalog string // a path, fromServer, or empty
+	warm    string // a path, or empty
 	seen    map[string]bool
 }
 
@@ -69,7 +71,7 @@ func (p *parameters) take(key, value string) (ours bool, err error) {
 	switch {
 	case len(key) < len(reserved) || !strings.EqualFold(key[:len(reserved)], reserved):
 		return false, nil
-	case key != policyKey && key != catalogKey:
+	case key != policyKey && key != catalogKey && key != warmKey:
 		return true, fmt.Errorf("the data source name has an unknown parameter %q", key)
 	case p.seen[key]:
 		return true, fmt.Errorf("the data source name has %s twice", key)
@@ -86,6 +88,11 @@ func (p *parameters) take(key, value string) (ours bool, err error) {
 			return true, fmt.Errorf("%s is empty: it is the path of a file, or %s", catalogKey, fromServer)
 		}
 		p.catalog = value
+	case warmKey:
+		if value == "" {
+			return true, fmt.Errorf("%s is empty: it is the path of a file", warmKey)
+		}
+		p.warm = value
 	}
 	return true, nil
 }
@@ -152,7 +159,7 @@ func (p *parameters) cutRegistered(dsn string) (string, error) {
 		return p.cutKeywords(dsn)
 	}
 	if err == nil && strings.Trim(left, space) != "" {
-		err = fmt.Errorf("behind %s only %s and %s may stand", name, policyKey, catalogKey)
+		err = fmt.Errorf("behind %s only %s, %s and %s may stand", name, policyKey, catalogKey, warmKey)
 	}
 	return name, err
 }

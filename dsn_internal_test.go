@@ -75,8 +75,8 @@ func TestSplitDSNFaults(t *testing.T) {
 		"scope_catalog=a scope_policy=p scope_catalog=a": "scope_catalog twice",
 		"host=h scope_catalog=server":                    "no scope_policy",
 		"host=h scope_policy='p":                         "without an end",
-		"registeredConnConfig0?scope_policy=p&x=1":       "only scope_policy and scope_catalog may stand",
-		"registeredConnConfig0 scope_policy=p sslmode=x": "only scope_policy and scope_catalog may stand",
+		"registeredConnConfig0?scope_policy=p&x=1":       "only scope_policy, scope_catalog and scope_warm may stand",
+		"registeredConnConfig0 scope_policy=p sslmode=x": "only scope_policy, scope_catalog and scope_warm may stand",
 	} {
 		_, _, err := splitDSN(dsn)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -17,6 +17,8 @@ type engine struct {
 	fault     error                 // of the policy that newEngine was given
 	cacheSize int
 	logger    *slog.Logger // nil for slog.Default at the time of logging
+	warmFile  string       // empty for none
+	warm      []warmStatement
 
 	catalog   *catalog.Catalog // nil for none
 	askServer bool             // for the catalogue, with the first connection
@@ -35,6 +37,11 @@ func newEngine(p *policy.Policy, opts []Option) *engine {
 	e := &engine{cacheSize: defaultCacheSize, changing: make(chan struct{}, 1)}
 	for _, opt := range opts {
 		opt(e)
+	}
+	if p != nil && e.warmFile != "" {
+		if e.warm, e.fault = readWarmFile(e.warmFile, p); e.fault != nil {
+			return e
+		}
 	}
 	e.fault = e.use(p)
 	return e
@@ -64,6 +71,7 @@ func (e *engine) use(p *policy.Policy) error {
 			w.Catalog = e.catalog
 		}
 		r.cache = newRewriteCache(w, e.cacheSize)
+		r.warm(e.warm)
 	}
 	e.rules.Store(r)
 	return nil
