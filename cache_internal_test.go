@@ -114,6 +114,18 @@ func TestHotPathAllocates(t *testing.T) {
 	}
 }
 
+// A scope of its own for a statement costs three more, and one for its value.
+func TestNewScopeAllocates(t *testing.T) {
+	r := newEngine(cachePolicy(t), nil).rules.Load()
+	if n := testing.AllocsPerRun(1000, func() {
+		if b := fromContext(With(context.Background(), "site", int64(1000))).bind(r); b.fault != nil {
+			t.Fatal(b.fault)
+		}
+	}); n > 3 {
+		t.Errorf("a scope allocates %v times, want 3", n)
+	}
+}
+
 func BenchmarkHotPath(b *testing.B) {
 	conn := &conn{session: session{engine: newEngine(cachePolicy(b), nil), execModes: new(execModes)}}
 	ctx := With(context.Background(), "site", 1)

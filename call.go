@@ -233,12 +233,8 @@ func argumentsError(message, hint string) *Error {
 
 // value returns what is bound to one of the scope's parameters.
 func (s *session) value(c *call, arg int) (driver.Value, error) {
-	values := c.binding.values
-	if s.literals {
-		values = c.binding.literals
-	}
 	d := c.rewrite.Args[arg]
-	value := boundTo(d, values)
+	value := boundTo(d, c.binding.values)
 	if value == nil {
 		return nil, &Error{
 			Code:      CodeCertificate,
@@ -246,6 +242,9 @@ func (s *session) value(c *call, arg int) (driver.Value, error) {
 			Message:   fmt.Sprintf("the rewrite asks for a value of dimension %q, which the scope does not have", d.Name),
 			Hint:      "this is a bug of scoped; please report it",
 		}
+	}
+	if s.literals {
+		value = arrayText(value)
 	}
 	return value, nil
 }

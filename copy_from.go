@@ -189,7 +189,7 @@ func readValue(v any, t policy.Type) (value driver.Value, fault string) {
 	}
 	e, fault := newElement(v)
 	if fault == "" {
-		_, value, _, fault = bindElements([]element{e}, t)
+		_, value, fault = bindElements([]element{e}, t)
 	}
 	return value, fault
 }

@@ -28,9 +28,10 @@ type engine struct {
 // rules are a policy and what is remembered under it. A statement takes those of
 // the engine once, and so runs under one policy, whenever that is replaced.
 type rules struct {
-	policy   *policy.Policy
-	cache    *rewriteCache // nil until the catalogue is read, if the server is asked for it
-	unscoped *binding      // of no scope at all
+	policy     *policy.Policy
+	dimensions int           // how many the policy has
+	cache      *rewriteCache // nil until the catalogue is read, if the server is asked for it
+	unscoped   *binding      // of no scope at all
 }
 
 func newEngine(p *policy.Policy, opts []Option) *engine {
@@ -60,7 +61,7 @@ func (e *engine) use(p *policy.Policy) error {
 	if p == nil {
 		return configError("no policy was given", "load one with policy.Load", nil)
 	}
-	r := &rules{policy: p}
+	r := &rules{policy: p, dimensions: len(p.Dimensions())}
 	r.unscoped = &binding{rules: r}
 	if e.catalog != nil || !e.askServer {
 		w := rewrite.Rewriter{Policy: p}

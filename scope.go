@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,7 +30,8 @@ import (
 // none uses that of its transaction, the context of BeginTx; the two are not
 // merged.
 func With(ctx context.Context, dimension string, value any) context.Context {
-	s := &scope{outer: fromContext(ctx), dimension: dimension}
+	c := &scopeContext{Context: ctx, scope: scope{outer: fromContext(ctx), dimension: dimension}}
+	s := &c.scope
 	switch v := value.(type) {
 	case unrestricted:
 		s.all = true
@@ -42,14 +42,16 @@ func With(ctx context.Context, dimension string, value any) context.Context {
 			s.fail("AnyOf needs at least one value")
 		}
 	default:
-		e, fault := newElement(value)
-		s.elements = []element{e}
+		var fault string
+		s.element[0], fault = newElement(value)
+		s.elements = s.element[:]
 		s.fail(fault)
 	}
 	if dimension == "" {
 		s.fail("the name of a dimension is empty")
 	}
-	return s.in(ctx)
+	s.inherit()
+	return c
 }
 
 // Disable returns a context in which statements are sent exactly as they are,
@@ -57,11 +59,27 @@ func With(ctx context.Context, dimension string, value any) context.Context {
 // first statement that runs under it. It holds for the returned context only:
 // the context passed in and its scope are as before.
 func Disable(ctx context.Context, reason string) context.Context {
-	s := &scope{outer: fromContext(ctx), disabled: true, reason: reason}
+	c := &scopeContext{Context: ctx, scope: scope{outer: fromContext(ctx), disabled: true, reason: reason, logged: new(sync.Map)}}
 	if strings.TrimSpace(reason) == "" {
-		s.fail("Disable needs a reason")
+		c.scope.fail("Disable needs a reason")
 	}
-	return s.in(ctx)
+	c.scope.inherit()
+	return c
+}
+
+// A scopeContext is a context with its scope, in one piece of memory because many
+// programs make one for every statement.
+type scopeContext struct {
+	context.Context
+	scope scope
+}
+
+// Value is the Context's.
+func (c *scopeContext) Value(key any) any {
+	if _, ok := key.(scopeKey); ok {
+		return &c.scope
+	}
+	return c.Context.Value(key)
 }
 
 type scopeKey struct{}
@@ -77,9 +95,10 @@ func fromContext(ctx context.Context) *scope {
 type scope struct {
 	outer     *scope
 	dimension string
-	elements  []element // the values of With
-	written   []element // the one of them that is written, where only one is
-	all       bool      // With was given All
+	elements  []element  // the values of With
+	element   [1]element // the place of one
+	written   []element  // the one of them that is written, where only one is
+	all       bool       // With was given All
 	disabled  bool
 	reason    string
 	fault     *Error // of this scope, or of one outside it
@@ -88,15 +107,14 @@ type scope struct {
 	// statement after statement costs one load.
 	bound atomic.Pointer[binding]
 	// logged holds the connectors that have logged the reason.
-	logged sync.Map
+	logged *sync.Map
 }
 
-// in returns ctx with the scope in it.
-func (s *scope) in(ctx context.Context) context.Context {
+// inherit takes over the fault of the scope outside, if it has none itself.
+func (s *scope) inherit() {
 	if s.fault == nil && s.outer != nil {
 		s.fault = s.outer.fault
 	}
-	return context.WithValue(ctx, scopeKey{}, s)
 }
 
 // fail remembers a fault, the first of them.
@@ -126,10 +144,8 @@ type binding struct {
 	// for one value, []int64 or []string for several, nil otherwise. Behind them
 	// are, in the same order, the values that are written where only one is.
 	values []driver.Value
-	// literals are values with arrays as PostgreSQL writes them, for a base that
-	// does not take slices.
-	literals []driver.Value
-	fault    *Error
+	few    [4]driver.Value // the place of values where they are few
+	fault  *Error
 }
 
 // bind returns what the scope means under the rules.
@@ -143,11 +159,10 @@ func (s *scope) bind(r *rules) *binding {
 }
 
 func (s *scope) resolve(r *rules) *binding {
-	dimensions := r.policy.Dimensions()
-	b := &binding{
-		rules:    r,
-		values:   make([]driver.Value, 2*len(dimensions)),
-		literals: make([]driver.Value, 2*len(dimensions)),
+	b := &binding{rules: r}
+	b.values = b.few[:]
+	if 2*r.dimensions > len(b.few) {
+		b.values = make([]driver.Value, 2*r.dimensions)
 	}
 	// From the inside out: the first value found for a dimension is its value.
 	for ; s != nil; s = s.outer {
@@ -156,7 +171,7 @@ func (s *scope) resolve(r *rules) *binding {
 		}
 		d := r.policy.Dimension(s.dimension)
 		if d == nil {
-			b.fault = scopeFault(s.dimension, "the policy has no such dimension; it has "+names(dimensions))
+			b.fault = scopeFault(s.dimension, "the policy has no such dimension; it has "+names(r.policy.Dimensions()))
 			return b
 		}
 		if b.shape.Presence(d) != rewrite.Absent {
@@ -166,14 +181,11 @@ func (s *scope) resolve(r *rules) *binding {
 			b.shape = b.shape.With(d, rewrite.All)
 			continue
 		}
-		presence, value, literal, fault := bindElements(s.elements, d.Type)
-		b.values[d.Index], b.literals[d.Index] = value, literal
+		presence, read, fault := bindElements(s.elements, d.Type)
+		var written driver.Value
 		if fault == "" && s.written != nil {
-			all := literal
-			_, value, literal, fault = bindElements(s.written, d.Type)
-			i := len(dimensions) + d.Index
-			b.values[i], b.literals[i] = value, literal
-			if _, _, more, _ := bindElements(slices.Concat(s.elements, s.written), d.Type); fault == "" && more != all {
+			_, written, fault = bindElements(s.written, d.Type)
+			if fault == "" && !isAmong(written, read) {
 				fault = "the value of WriteTo is none of those of AnyOf"
 			}
 			if presence == rewrite.Many {
@@ -184,6 +196,7 @@ func (s *scope) resolve(r *rules) *binding {
 			b.fault = scopeFault(s.dimension, fault)
 			return b
 		}
+		b.values[d.Index], b.values[len(b.values)/2+d.Index] = read, written
 		b.shape = b.shape.With(d, presence)
 	}
 	return b

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -141,69 +142,103 @@ func newElement(value any) (e element, fault string) {
 }
 
 // bindElements returns the values as they are bound for a dimension of type t.
-func bindElements(elements []element, t policy.Type) (p rewrite.Presence, value, literal driver.Value, fault string) {
+func bindElements(elements []element, t policy.Type) (p rewrite.Presence, value driver.Value, fault string) {
 	if t == "uuid" || t == "text" {
-		return bindStrings(elements, t)
+		return bindAs(elements, t, element.bindString)
 	}
-	seen := make(map[int64]struct{}, len(elements))
-	unique := make([]int64, 0, len(elements))
-	for _, e := range elements {
-		if e.kind != number {
-			return 0, nil, nil, misfit(e, t)
-		}
-		if !fits(e.number, t) {
-			return 0, nil, nil, fmt.Sprintf("%d is outside the range of %s", e.number, t)
-		}
-		if _, ok := seen[e.number]; !ok {
-			seen[e.number] = struct{}{}
-			unique = append(unique, e.number)
-		}
-	}
-	if len(unique) == 1 {
-		return rewrite.One, unique[0], unique[0], ""
-	}
-	array := []byte{'{'}
-	for i, n := range unique {
-		if i > 0 {
-			array = append(array, ',')
-		}
-		array = strconv.AppendInt(array, n, 10)
-	}
-	return rewrite.Many, unique, string(append(array, '}')), ""
+	return bindAs(elements, t, element.bindNumber)
 }
 
-func bindStrings(elements []element, t policy.Type) (p rewrite.Presence, value, literal driver.Value, fault string) {
-	seen := make(map[string]struct{}, len(elements))
-	unique := make([]string, 0, len(elements))
-	for _, e := range elements {
-		s := e.text
-		switch {
-		case e.kind == number, e.kind == uuid && t != "uuid":
-			return 0, nil, nil, misfit(e, t)
-		case t == "uuid":
-			var ok bool
-			if s, ok = parseUUID(e.text); !ok {
-				return 0, nil, nil, fmt.Sprintf("%.50q is not a uuid", e.text)
-			}
-		case strings.IndexByte(s, 0) >= 0:
-			return 0, nil, nil, "the text contains a NUL byte"
-		case !utf8.ValidString(s):
-			return 0, nil, nil, "the text is not valid UTF-8"
+func bindAs[T int64 | string](elements []element, t policy.Type, bind func(element, policy.Type) (T, string)) (p rewrite.Presence, value driver.Value, fault string) {
+	if len(elements) == 1 {
+		v, fault := bind(elements[0], t)
+		if fault != "" {
+			return 0, nil, fault
 		}
-		if _, ok := seen[s]; !ok {
-			seen[s] = struct{}{}
-			unique = append(unique, s)
+		return rewrite.One, v, ""
+	}
+	seen := make(map[T]struct{}, len(elements))
+	unique := make([]T, 0, len(elements))
+	for _, e := range elements {
+		v, fault := bind(e, t)
+		if fault != "" {
+			return 0, nil, fault
+		}
+		if _, ok := seen[v]; !ok {
+			seen[v] = struct{}{}
+			unique = append(unique, v)
 		}
 	}
 	if len(unique) == 1 {
-		return rewrite.One, unique[0], unique[0], ""
+		return rewrite.One, unique[0], ""
 	}
-	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-	quoted := make([]string, len(unique))
-	for i, s := range unique {
-		quoted[i] = `"` + quote.Replace(s) + `"`
+	return rewrite.Many, unique, ""
+}
+
+func (e element) bindNumber(t policy.Type) (n int64, fault string) {
+	switch {
+	case e.kind != number:
+		return 0, misfit(e, t)
+	case !fits(e.number, t):
+		return 0, fmt.Sprintf("%d is outside the range of %s", e.number, t)
 	}
-	return rewrite.Many, unique, "{" + strings.Join(quoted, ",") + "}", ""
+	return e.number, ""
+}
+
+func (e element) bindString(t policy.Type) (s, fault string) {
+	switch {
+	case e.kind == number, e.kind == uuid && t != "uuid":
+		return "", misfit(e, t)
+	case t == "uuid":
+		s, ok := parseUUID(e.text)
+		if !ok {
+			return "", fmt.Sprintf("%.50q is not a uuid", e.text)
+		}
+		return s, ""
+	case strings.IndexByte(e.text, 0) >= 0:
+		return "", "the text contains a NUL byte"
+	case !utf8.ValidString(e.text):
+		return "", "the text is not valid UTF-8"
+	}
+	return e.text, ""
+}
+
+// isAmong reports whether one bound value is another, or one of several.
+func isAmong(one, values driver.Value) bool {
+	switch values := values.(type) {
+	case []int64:
+		n, ok := one.(int64)
+		return ok && slices.Contains(values, n)
+	case []string:
+		s, ok := one.(string)
+		return ok && slices.Contains(values, s)
+	}
+	return one == values
+}
+
+var arrayQuoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// arrayText returns a bound value with an array as PostgreSQL writes it, for a base
+// that does not take slices.
+func arrayText(value driver.Value) driver.Value {
+	switch values := value.(type) {
+	case []int64:
+		array := []byte{'{'}
+		for i, n := range values {
+			if i > 0 {
+				array = append(array, ',')
+			}
+			array = strconv.AppendInt(array, n, 10)
+		}
+		return string(append(array, '}'))
+	case []string:
+		quoted := make([]string, len(values))
+		for i, s := range values {
+			quoted[i] = `"` + arrayQuoter.Replace(s) + `"`
+		}
+		return "{" + strings.Join(quoted, ",") + "}"
+	}
+	return value
 }
 
 func misfit(e element, t policy.Type) string {
