@@ -1,0 +1,110 @@
+package draft_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scoped-pgx/scoped/catalog"
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/draft"
+	"github.com/scoped-pgx/scoped/internal/pgtest"
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+var update = flag.Bool("update", false, "write the golden files of testdata instead of comparing with them")
+
+// TestGolden compares the policies of schemas with the files beside them, which
+// load as they are and fit the database.
+func TestGolden(t *testing.T) {
+	for _, test := range []struct {
+		name, schema string
+		roots        []string
+	}{
+		{"blog", "../../../../examples/blog/schema.sql", []string{"site", "account=user"}},
+		{"blog_site", "../../../../examples/blog/schema.sql", []string{"site"}},
+		{"rental", "testdata/rental.sql", []string{"store"}},
+		{"music", "testdata/music.sql", []string{"Customer"}},
+		{"shapes", "testdata/shapes.sql", []string{"org", "member=user"}},
+		{"hostile", "testdata/hostile.sql", []string{"no"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			db, conn := read(t, pgtest.DSN(t, file(t, test.schema)))
+			text, err := db.Policy(roots(t, test.roots...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, "testdata/"+test.name+".yaml", text)
+			p, err := policy.Parse("policy.yaml", []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := catalog.Read(t.Context(), conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range c.Check(p) {
+				if f.Fatal {
+					t.Error(f)
+				} else {
+					t.Log(f)
+				}
+			}
+			for _, table := range c.Tables() {
+				if table.Kind != catalog.Type && p.Table(table.Schema, table.Name) == nil {
+					t.Errorf("%s.%s is not listed", table.Schema, table.Name)
+				}
+			}
+		})
+	}
+}
+
+func read(t *testing.T, dsn string) (*draft.Database, *pgx.Conn) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	db, err := draft.Read(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db, conn
+}
+
+func roots(t *testing.T, texts ...string) (roots []draft.Root) {
+	t.Helper()
+	for _, text := range texts {
+		r, err := draft.ParseRoot(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots = append(roots, r)
+	}
+	return roots
+}
+
+func file(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func compare(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if want := file(t, path); got != want {
+		t.Errorf("%s differs; \"go test ./internal/draft -update\" rewrites it. Got:\n%s", path, got)
+	}
+}
