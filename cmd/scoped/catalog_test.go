@@ -44,14 +44,16 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-func TestCatalogFaults(t *testing.T) {
+func TestDatabaseFaults(t *testing.T) {
 	for _, args := range [][]string{
 		{"catalog", "file.sql"}, {"catalog", "--nosuch"}, {"catalog", "--dsn", "postgres://%zz/"},
 		{"catalog", "--dsn", "host=/nowhere port=1 password=sesame"},
+		{"explain", "--policy", testPolicy, "--dsn", "host=/nowhere port=1 password=sesame", "SELECT 1"},
+		{"explain", "--policy", testPolicy, "--analyze", "--dsn", "postgres://%zz/", "SELECT 1"},
 	} {
 		var stdout, stderr bytes.Buffer
 		if status := run(args, nil, &stdout, &stderr); status != exitFault || stdout.Len() > 0 ||
-			!strings.HasPrefix(stderr.String(), "scoped catalog: ") || strings.Contains(stderr.String(), "sesame") {
+			!strings.HasPrefix(stderr.String(), "scoped "+args[0]+": ") || strings.Contains(stderr.String(), "sesame") {
 			t.Errorf("%v: exit status %d, %s%s", args, status, stdout.String(), stderr.String())
 		}
 	}

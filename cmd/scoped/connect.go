@@ -8,7 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
+	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite"
 )
 
 // dsnFlag adds --dsn, for connect.
@@ -50,15 +52,38 @@ func policyFlag(command *cobra.Command) *string {
 // loadPolicy loads the policy of --policy or, without it, of the --dsn that a
 // program gives the driver.
 func loadPolicy(command *cobra.Command, file string) (*policy.Policy, error) {
+	file, err := policyPath(command, file)
+	if err != nil {
+		return nil, err
+	}
+	return policy.Load(file)
+}
+
+func policyPath(command *cobra.Command, file string) (string, error) {
 	if dsn := command.Flags().Lookup("dsn"); file == "" && dsn != nil {
 		config, err := pgx.ParseConfig(dsn.Value.String())
 		if err != nil {
-			return nil, err
+			return "", err
 		}
 		file = config.RuntimeParams[ownPolicy]
 	}
 	if file == "" {
-		return nil, errors.New("--policy FILE is missing; " + seeHelp(command))
+		return "", errors.New("--policy FILE is missing; " + seeHelp(command))
 	}
-	return policy.Load(file)
+	return file, nil
+}
+
+// catalogFlag adds --catalog, for loadCatalog.
+func catalogFlag(command *cobra.Command) *string {
+	file := command.Flags().String("catalog", "", "the `FILE` that \"scoped catalog\" prints, the catalogue of the database's tables")
+	completeFiles(command, "catalog", "json")
+	return file
+}
+
+// loadCatalog loads the catalogue of --catalog, nil without it.
+func loadCatalog(file string) (rewrite.Catalog, error) {
+	if file == "" {
+		return nil, nil
+	}
+	return catalog.Load(file)
 }

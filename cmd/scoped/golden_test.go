@@ -59,6 +59,28 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestGoldenExplain does the same for explain, without a database.
+func TestGoldenExplain(t *testing.T) {
+	var all strings.Builder
+	for _, args := range [][]string{
+		{"--scope", "site=1", "SELECT * FROM comment AS c\n\tJOIN country USING (id)\nWHERE c.id = $1"},
+		{"--scope", "site=1,2", "SELECT * FROM comment JOIN post ON post.id = comment.post_id"},
+		{"--scope", "site=*", "DELETE FROM post"},
+		{"--scope", "tenant=o'neill,a", "TABLE document"},
+		{"--disabled", "nightly export", "SELECT 1 FROM secret"},
+		{"SELECT *\nFROM post"},
+		{"--scope", "site=1", "SELECT 1; SELECT 2"},
+		{"--scope", "site=1", "--format", "json", "SELECT id FROM comment WHERE id < $1"},
+		{"--format", "json", "SELECT id FROM post"},
+		{"SELECT", "1"},
+		{"--dsn", "host=/nowhere port=1 scope_policy=testdata/none.yaml", "--policy", "", "SELECT 1"},
+	} {
+		all.WriteString(transcript(append([]string{"explain", "--policy", testPolicy}, args...), ""))
+	}
+	all.WriteString(transcript([]string{"explain", "--policy", testPolicy}, "SELECT 1\n"))
+	compare(t, "explain", all.String())
+}
+
 // TestGoldenFaults does the same for command lines that cannot work.
 func TestGoldenFaults(t *testing.T) {
 	var all strings.Builder
@@ -96,7 +118,8 @@ func TestGoldenFaults(t *testing.T) {
 
 // TestGoldenHelp does the same for the help.
 func TestGoldenHelp(t *testing.T) {
-	compare(t, "help", transcript([]string{"help"}, "")+transcript([]string{"rewrite", "-h"}, "")+transcript([]string{"catalog", "-h"}, ""))
+	compare(t, "help", transcript([]string{"help"}, "")+transcript([]string{"rewrite", "-h"}, "")+transcript([]string{"catalog", "-h"}, "")+
+		transcript([]string{"explain", "-h"}, ""))
 	want := transcript([]string{"rewrite", "-h"}, "")
 	for _, args := range [][]string{{"help", "rewrite"}, {"rewrite", "--help"}, {"rewrite", "x.sql", "-h"}} {
 		_, got, _ := strings.Cut(transcript(args, ""), "\n")

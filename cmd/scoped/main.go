@@ -73,6 +73,7 @@ func newRootCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	root.SetErr(stderr)
 	root.AddCommand(
 		newRewriteCommand(),
+		newExplainCommand(),
 		newCatalogCommand(),
 	)
 	prepareHelp(root)

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 )
 
@@ -57,8 +56,7 @@ NO_COLOR is set.`},
 	}
 	policyFile := policyFlag(command)
 	scopes := addScopeFlags(command)
-	catalogFile := command.Flags().String("catalog", "", "the `FILE` that \"scoped catalog\" prints, the catalogue of the database's tables")
-	completeFiles(command, "catalog", "json")
+	catalogFile := catalogFlag(command)
 	formatName := formatFlag(command, "text", "json")
 	warm := command.Flags().Bool("warm", false, "print the accepted statements for the driver's cache, one a line")
 	command.RunE = func(command *cobra.Command, files []string) error {
@@ -70,12 +68,8 @@ NO_COLOR is set.`},
 		if err != nil {
 			return err
 		}
-		if *catalogFile != "" {
-			c, err := catalog.Load(*catalogFile)
-			if err != nil {
-				return err
-			}
-			s.Catalog = c
+		if s.Catalog, err = loadCatalog(*catalogFile); err != nil {
+			return err
 		}
 		out := command.OutOrStdout()
 		var f format = &textFormat{Printer: terminal.NewPrinter(out), scope: s}

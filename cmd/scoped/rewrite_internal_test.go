@@ -85,8 +85,7 @@ func TestColour(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f := &textFormat{Printer: &terminal.Printer{Colour: true}}
-		if got := strings.Join(f.sent(o), "\n"); got != test.want {
+		if got := strings.Join(o.Sent(&terminal.Printer{Colour: true}, true), "\n"); got != test.want {
 			t.Errorf("got  %q\nwant %q", got, test.want)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
@@ -66,9 +65,9 @@ func (f *textFormat) show(s statement, file string, o scope.Outcome) {
 	if o.SQL == s.text {
 		f.Block("sent", []string{f.Styled(terminal.Faint, "the same")})
 	} else {
-		f.Block("sent", f.sent(o))
+		f.Block("sent", o.Sent(f.Printer, false))
 	}
-	f.Block("args", arguments(o))
+	f.Block("args", o.Arguments())
 	f.Block("tables", f.tables(o.Tables))
 }
 
@@ -87,51 +86,6 @@ func (s statement) place(file string, p rewrite.Position) string {
 
 func (f *textFormat) heading(name, place, verdict string) {
 	f.Line(f.Styled(terminal.Bold, terminal.Visible(name)) + "  " + f.Styled(terminal.Faint, place) + "  " + verdict)
-}
-
-// sent returns the text that is sent, with what was inserted in colour.
-func (f *textFormat) sent(o scope.Outcome) []string {
-	if !f.Colour {
-		return terminal.Lines(o.SQL)
-	}
-	var b strings.Builder
-	for _, span := range o.Spans() {
-		for i, line := range terminal.Lines(span.Text) {
-			if i > 0 {
-				b.WriteByte('\n')
-			}
-			// A style ends with each line, because each is indented.
-			if span.Inserted {
-				line = f.Styled(terminal.Green, line)
-			}
-			b.WriteString(line)
-		}
-	}
-	return strings.Split(b.String(), "\n")
-}
-
-// arguments returns the arguments that are appended, such as $3 = 42 (site).
-func arguments(o scope.Outcome) []string {
-	var shown []string
-	for i, a := range o.Args {
-		shown = append(shown, fmt.Sprintf("$%d = %s (%s)", o.Params+1+i, literal(a.Value), a.Dimension))
-	}
-	return shown
-}
-
-// literal returns a value as people read it: 42, 'acme', or {1,2} for several.
-func literal(value any) string {
-	switch v := value.(type) {
-	case []any:
-		elements := make([]string, len(v))
-		for i, element := range v {
-			elements[i] = literal(element)
-		}
-		return "{" + strings.Join(elements, ",") + "}"
-	case string:
-		return "'" + strings.ReplaceAll(terminal.Visible(v), "'", "''") + "'"
-	}
-	return fmt.Sprint(value)
 }
 
 func (f *textFormat) tables(refs []rewrite.TableRef) []string {
