@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -11,7 +12,7 @@ import (
 
 func TestDemo(t *testing.T) {
 	var out bytes.Buffer
-	equal, err := run(t.Context(), &out, false)
+	equal, err := run(t.Context(), &out, false, policyText)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +29,22 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// TestProposedPolicy plays the demo under the policy that scoped init --root site
+// --root account=user proposes for its database, as a test of scoped init has it.
+func TestProposedPolicy(t *testing.T) {
+	text, err := os.ReadFile("../../cmd/scoped/internal/draft/testdata/blog.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if equal, err := run(t.Context(), &out, false, text); err != nil || !equal {
+		t.Errorf("the scenes are not all as they must be: %v\n%s", err, &out)
+	}
+	if _, err := run(t.Context(), &out, false, []byte("version: 1\ndimensions: {site: {type: bigint}}")); err == nil {
+		t.Error("a policy without the dimension user passed")
+	}
+}
+
 // TestEveryCheckCanFail gives each scene wrong expectations. A demo that accepts
 // them shows nothing.
 func TestEveryCheckCanFail(t *testing.T) {
@@ -39,7 +56,7 @@ func TestEveryCheckCanFail(t *testing.T) {
 
 	for _, s := range scenes {
 		t.Run(s.title, func(t *testing.T) {
-			d, err := newDemo(t.Context(), server)
+			d, err := newDemo(t.Context(), server, policyText)
 			if err != nil {
 				t.Fatal(err)
 			}

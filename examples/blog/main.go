@@ -4,6 +4,9 @@
 // the end whether every outcome equals that of an independent query by the
 // superuser, with hand-written filters, in a second copy of the database. It
 // exits with status 1 where one differs.
+//
+// With -policy FILE another policy takes the place of policy.yaml, such as the one
+// that scoped init proposes for schema.sql.
 package main
 
 import (
@@ -11,6 +14,7 @@ import (
 	"database/sql"
 	_ "embed"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/url"
@@ -36,7 +40,16 @@ var data string
 var policyText []byte
 
 func main() {
-	equal, err := run(context.Background(), os.Stdout, colourful(os.Stdout))
+	policyFile := flag.String("policy", "", "another policy than the demo's own")
+	flag.Parse()
+	text, err := policyText, error(nil)
+	if *policyFile != "" {
+		text, err = os.ReadFile(*policyFile)
+	}
+	equal := false
+	if err == nil {
+		equal, err = run(context.Background(), os.Stdout, colourful(os.Stdout), text)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "blog:", err)
 	}
@@ -45,9 +58,9 @@ func main() {
 	}
 }
 
-// run plays every scene on a PostgreSQL of its own and reports whether all
-// outcomes were as they must be.
-func run(ctx context.Context, w io.Writer, colour bool) (equal bool, err error) {
+// run plays every scene on a PostgreSQL of its own, under a policy, and reports
+// whether all outcomes were as they must be.
+func run(ctx context.Context, w io.Writer, colour bool, policyText []byte) (equal bool, err error) {
 	server, err := pgtest.Start(ctx)
 	if err != nil {
 		return false, err
@@ -56,7 +69,7 @@ func run(ctx context.Context, w io.Writer, colour bool) (equal bool, err error) 
 
 	p := &printer{w: w, colour: colour}
 	start := time.Now()
-	d, err := newDemo(ctx, server)
+	d, err := newDemo(ctx, server, policyText)
 	if err != nil {
 		return false, err
 	}
@@ -87,7 +100,7 @@ type demo struct {
 	policyFolder string
 }
 
-func newDemo(ctx context.Context, server *pgtest.Server) (d *demo, err error) {
+func newDemo(ctx context.Context, server *pgtest.Server, policyText []byte) (d *demo, err error) {
 	d = &demo{}
 	defer func() {
 		if err != nil {
@@ -118,6 +131,11 @@ func newDemo(ctx context.Context, server *pgtest.Server) (d *demo, err error) {
 	}
 	if d.policy, err = policy.Load(policyFile); err != nil {
 		return d, err
+	}
+	for _, name := range []string{"site", "user"} {
+		if d.policy.Dimension(name) == nil {
+			return d, fmt.Errorf("the scenes need a policy with the dimension %s", name)
+		}
 	}
 
 	// This is all that changes in a program: the driver's name and the policy.
