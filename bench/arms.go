@@ -48,6 +48,7 @@ const (
 	byHand        = "pgx, filter by hand"
 	byHandNewText = "pgx, filter by hand, new text"
 	scopedHot     = "scoped"
+	scopedAnew    = "scoped, a scope for each statement"
 	scopedCold    = "scoped, new text"
 	securedTx     = "row-level security, set_config in a transaction"
 	securedConn   = "row-level security, a connection per tenant"
@@ -56,8 +57,9 @@ const (
 
 // arms are all arms, over one database.
 type arms struct {
-	list    []*arm
-	closers []func() error
+	list           []*arm
+	plain, guarded *sql.DB
+	closers        []func() error
 }
 
 func (a *arms) close() error {
@@ -75,7 +77,8 @@ func (a *arms) of(w *workload) []*arm {
 	})
 }
 
-func newArms(dsn string) (*arms, error) {
+// newArms opens the arms. The context is that which their operations are run with.
+func newArms(ctx context.Context, dsn string) (*arms, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, err
@@ -97,7 +100,7 @@ func newArms(dsn string) (*arms, error) {
 		}
 		return a.open(sql.OpenDB(stdlib.GetConnector(*as)))
 	}
-	perTenant := make([]*sql.DB, tenants+1)
+	perTenant := make([]*sql.DB, tenants+2)
 	for site := range perTenant {
 		perTenant[site] = secured(map[string]string{"bench.site": strconv.Itoa(site)})
 	}
@@ -105,14 +108,24 @@ func newArms(dsn string) (*arms, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A program makes the scope where it knows the tenant, and runs any number of
+	// statements under it.
+	scopes := make([]context.Context, tenants+2)
+	for site := range scopes {
+		scopes[site] = scoped.With(ctx, "site", site)
+	}
+	known := func(_ context.Context, site int) context.Context { return scopes[site] }
+	anew := func(ctx context.Context, site int) context.Context { return scoped.With(ctx, "site", site) }
+	a.plain, a.guarded = plain(), guarded()
 	texts := func(o *operation) bool { return !o.copies }
 	a.list = []*arm{
-		{name: byHand, run: runByHand(plain(), (*operation).same)},
-		{name: scopedHot, reference: byHand, run: runScoped(guarded(), (*operation).same)},
+		{name: byHand, run: runByHand(a.plain, (*operation).same)},
+		{name: scopedHot, reference: byHand, run: runScoped(a.guarded, known, (*operation).same)},
+		{name: scopedAnew, reference: byHand, run: runScoped(a.guarded, anew, (*operation).same)},
 		{name: byHandNewText, reference: byHand, run: runByHand(plain(), (*operation).fresh), can: texts},
 		// A text that never comes again gains nothing from a cache, but is put
 		// into it; this one is always full.
-		{name: scopedCold, reference: byHandNewText, run: runScoped(guarded(scoped.WithCacheSize(4<<20)), (*operation).fresh), can: texts},
+		{name: scopedCold, reference: byHandNewText, run: runScoped(guarded(scoped.WithCacheSize(4<<20)), known, (*operation).fresh), can: texts},
 		{name: securedTx, reference: byHand, run: runInTransaction(secured(nil)), can: texts},
 		{name: securedConn, reference: byHand, can: texts, perTenant: true, run: func(ctx context.Context, o *operation, site int, args []any) (rows, error) {
 			return o.run(ctx, perTenant[site], o.program, args)
@@ -156,9 +169,9 @@ func runByHand(db *sql.DB, text func(*operation, string) string) func(context.Co
 	}
 }
 
-func runScoped(db *sql.DB, text func(*operation, string) string) func(context.Context, *operation, int, []any) (rows, error) {
+func runScoped(db *sql.DB, in func(context.Context, int) context.Context, text func(*operation, string) string) func(context.Context, *operation, int, []any) (rows, error) {
 	return func(ctx context.Context, o *operation, site int, args []any) (rows, error) {
-		ctx = scoped.With(ctx, "site", site)
+		ctx = in(ctx, site)
 		if o.copies {
 			return copied(ctx, db, func(conn *sql.Conn) (int64, error) {
 				return scoped.CopyFrom(ctx, conn, copyTable, copyColumns, copyRows(args))

@@ -1,16 +1,14 @@
 package main
 
 import (
+	"strings"
 	"testing"
+	"time"
 )
 
 // Every arm returns the same rows and writes the same.
 func TestArmsAgree(t *testing.T) {
-	db, err := openDatabase(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.close)
+	db := testDatabase(t)
 	for _, w := range workloads {
 		t.Run(w.name, func(t *testing.T) {
 			if err := db.arms.compare(t.Context(), db.admin, w); err != nil {
@@ -18,4 +16,52 @@ func TestArmsAgree(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The comparison sees an arm that forgets the filter, and one that returns less.
+func TestCompare(t *testing.T) {
+	db := testDatabase(t)
+	for name, broken := range map[string]struct {
+		byHand, says string
+	}{
+		"forgotten filter": {"SELECT title AS v0 FROM post WHERE id = $1 AND $2 > 0", "rows of another site"},
+		"nothing":          {"SELECT title AS v0 FROM post WHERE id = $1 AND $2 < 0", "finds no rows"},
+		"something else":   {"SELECT title || '!' AS v0 FROM post WHERE id = $1 AND site_id = $2", "returns and writes"},
+	} {
+		o := *pointRead
+		o.byHand = broken.byHand
+		err := db.arms.compare(t.Context(), db.admin, &workload{name: "broken", operations: []*operation{&o}})
+		if err == nil || !strings.Contains(err.Error(), broken.says) {
+			t.Errorf("%s: got %v, want %q", name, err, broken.says)
+		}
+	}
+}
+
+// Each arm has its turn in each round, with every number of connections.
+func TestTakeTurns(t *testing.T) {
+	db := testDatabase(t)
+	for _, connections := range []int{1, maxConnections} {
+		c, err := db.takeTurns(t.Context(), workloads[0], connections, 2, time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Arms) != len(db.arms.list) {
+			t.Errorf("%d of %d arms", len(c.Arms), len(db.arms.list))
+		}
+		for _, a := range c.Arms {
+			if a.Latency.Median <= 0 || a.Throughput.Median <= 0 || (a.LatencyRatio == nil) != (a.Arm == byHand) {
+				t.Errorf("got %+v", a)
+			}
+		}
+	}
+}
+
+func testDatabase(t *testing.T) *database {
+	t.Helper()
+	db, err := openDatabase(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.close)
+	return db
 }

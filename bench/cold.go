@@ -61,6 +61,7 @@ func (b *bench) cold(context.Context) error {
 		return err
 	}
 
+	b.results.Cold = nil
 	add := func(name string, match func(coldSample) bool) {
 		if r := coldOf(name, samples, match); r.Count > 0 {
 			b.results.Cold = append(b.results.Cold, r)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -42,8 +43,14 @@ func (db *database) open(ctx context.Context) (err error) {
 	if _, err := db.admin.Exec(ctx, "VACUUM ANALYZE"); err != nil {
 		return err
 	}
-	db.arms, err = newArms(dsn)
+	db.arms, err = newArms(ctx, dsn)
 	return err
+}
+
+// version returns the version of PostgreSQL, without what a distribution says of it.
+func (db *database) version() string {
+	version, _, _ := strings.Cut(db.admin.PgConn().ParameterStatus("server_version"), " ")
+	return version
 }
 
 func (db *database) close() {

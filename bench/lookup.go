@@ -56,6 +56,7 @@ func (b *bench) lookup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	b.results.Lookups, b.results.Scaling = nil, nil
 	for _, l := range lookups {
 		r, err := lookupOf(ctx, conn, l.operation, rounds)
 		if err != nil {

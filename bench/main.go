@@ -3,7 +3,7 @@
 // is compared takes turns in short slices of one run, because only ratios of the
 // same run mean anything: machines differ and are shared.
 //
-//	go run . [-quick] [-only section,…] [-rounds n]
+//	go run . [-quick] [-only section,…] [-rounds n] [-write]
 package main
 
 import (
@@ -21,15 +21,19 @@ import (
 
 func main() {
 	b := &bench{out: os.Stdout, results: new(results)}
-	flag.BoolVar(&b.quick, "quick", false, "take about a minute")
+	flag.BoolVar(&b.quick, "quick", false, "take one or two minutes, for a look; the figures are rough")
 	flag.IntVar(&b.rounds, "rounds", 0, "rounds in which all take turns, 0 for as many as each section needs")
-	flag.BoolVar(&b.verbose, "v", false, "say more: the statements with the worst ratios")
-	only := flag.String("only", "", "the sections to run, with commas between them, of "+strings.Join(sectionNames(), ", "))
-	profile := flag.String("cpuprofile", "", "write a profile for pprof to this file")
+	flag.BoolVar(&b.verbose, "v", false, "print the statements with the worst ratios, too")
+	flag.StringVar(&b.only, "only", "", "the sections to run, with commas between them, of "+strings.Join(sectionNames(), ", "))
+	flag.StringVar(&b.workload, "workload", "", "only the workload of that name")
+	flag.StringVar(&b.from, "from", "", "take what is not run from this file of results; without -only nothing is run")
+	flag.StringVar(&b.json, "json", "", "write the results to this file, after each section")
+	flag.BoolVar(&b.publish, "write", false, "write results.json, the charts, and the tables of the documents")
+	flag.StringVar(&b.profile, "cpuprofile", "", "write a profile for pprof to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := b.main(ctx, *only, *profile); err != nil {
+	if err := b.main(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -37,10 +41,11 @@ func main() {
 
 // A bench is one run of the program.
 type bench struct {
-	quick, verbose bool
-	rounds         int
-	out            io.Writer
-	results        *results
+	quick, verbose, publish             bool
+	rounds                              int
+	only, workload, from, json, profile string
+	out                                 io.Writer
+	results                             *results
 }
 
 // The sections, in the order in which they run.
@@ -51,6 +56,7 @@ var sections = []struct {
 	{"workloads", (*bench).workloads},
 	{"lookup", (*bench).lookup},
 	{"cold", (*bench).cold},
+	{"scale", (*bench).scale},
 }
 
 func sectionNames() []string {
@@ -61,18 +67,27 @@ func sectionNames() []string {
 	return names
 }
 
-func (b *bench) main(ctx context.Context, only, profile string) error {
+func (b *bench) main(ctx context.Context) error {
 	chosen := sectionNames()
-	if only != "" {
-		chosen = strings.Split(only, ",")
+	switch {
+	case b.only != "":
+		chosen = strings.Split(b.only, ",")
+	case b.from != "":
+		chosen = nil
 	}
 	for _, name := range chosen {
 		if !slices.Contains(sectionNames(), name) {
 			return fmt.Errorf("there is no section %q; there are %s", name, strings.Join(sectionNames(), ", "))
 		}
 	}
-	if profile != "" {
-		file, err := os.Create(profile)
+	if b.from != "" {
+		var err error
+		if b.results, err = readResults(b.from); err != nil {
+			return err
+		}
+	}
+	if b.profile != "" {
+		file, err := os.Create(b.profile)
 		if err != nil {
 			return err
 		}
@@ -81,6 +96,9 @@ func (b *bench) main(ctx context.Context, only, profile string) error {
 			return err
 		}
 		defer pprof.StopCPUProfile()
+	}
+	if len(chosen) > 0 {
+		b.results.Machine = thisMachine(b.results.Machine.PostgreSQL)
 	}
 	for _, s := range sections {
 		if !slices.Contains(chosen, s.name) {
@@ -92,6 +110,15 @@ func (b *bench) main(ctx context.Context, only, profile string) error {
 		if ctx.Err() != nil {
 			return errors.New("interrupted")
 		}
+		if b.json != "" {
+			if err := b.results.write(b.json); err != nil {
+				return err
+			}
+		}
+	}
+	b.reportTargets()
+	if b.publish {
+		return b.results.publish("..")
 	}
 	return nil
 }

@@ -35,12 +35,16 @@ func (b *bench) workloads(ctx context.Context) error {
 		return err
 	}
 	defer db.close()
+	b.results.Workloads, b.results.Machine.PostgreSQL = nil, db.version()
 	rounds, slice, connections := b.roundsOr(50), 25*time.Millisecond, []int{1, 4, maxConnections}
 	if b.quick {
 		rounds, slice, connections = b.roundsOr(7), 8*time.Millisecond, []int{1, maxConnections}
 	}
 	fmt.Fprintf(b.out, "\nWorkloads: medians of %d rounds, ratios within a round with their quartiles\n", rounds)
 	for _, w := range workloads {
+		if b.workload != "" && b.workload != w.name {
+			continue
+		}
 		if err := db.arms.compare(ctx, db.admin, w); err != nil {
 			return err
 		}
@@ -185,7 +189,7 @@ func (t turn) work(ctx context.Context, worker int, start time.Time) (latencies 
 }
 
 func (b *bench) reportCell(c cell) {
-	fmt.Fprintf(b.out, "\n%s, %d connections\n\n", c.Workload, c.Connections)
+	fmt.Fprintf(b.out, "\n%s, connections: %d\n\n", c.Workload, c.Connections)
 	w := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "arm\tµs\tratio\tquartiles\tper second\tratio\tquartiles\t")
 	for _, a := range c.Arms {
