@@ -9,7 +9,7 @@ define each
 @for module in $(MODULES); do echo "== $$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 endef
 
-.PHONY: help demo test test-pg18 test-nocgo isolation bench compat scoped format vet staticcheck postgres pgbouncer
+.PHONY: help demo test test-pg18 test-nocgo isolation bench compat scoped man format vet staticcheck postgres pgbouncer
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +53,9 @@ staticcheck: ## run staticcheck
 
 scoped: ## build the command into bin/
 	go -C cmd/scoped build -o ../../bin/scoped .
+
+man: scoped ## write the manual pages of the command into bin/man/
+	bin/scoped man bin/man
 
 postgres: ## install PostgreSQL if there is none
 	@scripts/postgres.sh

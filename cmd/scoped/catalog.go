@@ -21,7 +21,8 @@ and the driver's scope_catalog read. It changes nothing, and needs no right but 
 The file is sorted and has one column a line, to be kept beside the schema and compared in
 reviews. Print it again after each migration. The exit status is 0, or 2 when the command
 could not work; then standard error says why.`},
-		Args: noArguments,
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	dsn := dsnFlag(command)
 	schemas := command.Flags().StringArray("schema", nil,

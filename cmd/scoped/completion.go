@@ -1,10 +1,6 @@
 package main
 
-import (
-	"github.com/spf13/cobra"
-
-	"github.com/scoped-pgx/scoped/policy"
-)
+import "github.com/spf13/cobra"
 
 // complete has a shell complete a flag's value to one of the names.
 func complete(command *cobra.Command, flag string, names ...string) {
@@ -18,15 +14,15 @@ func completeFiles(command *cobra.Command, flag string, extensions ...string) {
 }
 
 // completeDimensions has a shell complete a flag's value to the dimensions of the
-// policy, where --policy stands before and can be read.
+// policy, where the command line names one before that can be read.
 func completeDimensions(command *cobra.Command, flag string) {
 	completeFunc(command, flag, func(command *cobra.Command, _ []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 		const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-		file := command.Flags().Lookup("policy")
-		if file == nil {
+		flag := command.Flags().Lookup("policy")
+		if flag == nil {
 			return nil, directive
 		}
-		p, err := policy.Load(file.Value.String())
+		p, err := loadPolicy(command, flag.Value.String())
 		if err != nil {
 			return nil, directive
 		}

@@ -129,6 +129,37 @@ func TestGoldenHelp(t *testing.T) {
 	}
 }
 
+// TestGoldenCompletion does the same for what a shell asks when Tab is typed.
+func TestGoldenCompletion(t *testing.T) {
+	var all strings.Builder
+	for _, args := range [][]string{
+		{"re"},
+		{"help", "ex"},
+		{"rewrite", "--sc"},
+		{"rewrite", "--policy", testPolicy, "--scope", ""},
+		{"explain", "--policy", testPolicy, "--scope", "ten"},
+		{"explain", "--dsn", "host=db scope_policy=" + testPolicy, "--scope", ""},
+		{"rewrite", "--scope", ""},
+		{"rewrite", "--policy", ""},
+		{"rewrite", "--format", ""},
+		{"rewrite", "--catalog", ""},
+		{"catalog", ""},
+	} {
+		all.WriteString(transcript(append([]string{"__complete"}, args...), ""))
+	}
+	compare(t, "completion", all.String())
+}
+
+// TestCompletion shows that there is a script for each shell.
+func TestCompletion(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		var stdout, stderr bytes.Buffer
+		if status := run([]string{"completion", shell}, nil, &stdout, &stderr); status != exitOK || !strings.Contains(stdout.String(), "__complete") {
+			t.Errorf("%s: exit status %d, %s%s", shell, status, stdout.String(), stderr.String())
+		}
+	}
+}
+
 // transcript runs the command and returns what a reader of a terminal would see
 // of it, standard error and the exit status marked.
 func transcript(args []string, stdin string) string {

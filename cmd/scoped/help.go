@@ -28,7 +28,7 @@ func prepareHelp(root *cobra.Command) {
 	})
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
-		completion.Short = "what makes a shell complete this command: bash, zsh, fish, PowerShell"
+		completion.Short = "what has bash, zsh, fish or PowerShell complete the command"
 	}
 	for _, command := range append(root.Commands(), root) {
 		command.DisableFlagsInUseLine = true
@@ -45,7 +45,9 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
 			if len(args) == 0 {
 				for _, command := range root.Commands() {
-					names = append(names, cobra.CompletionWithDesc(command.Name(), command.Short))
+					if !command.Hidden {
+						names = append(names, cobra.CompletionWithDesc(command.Name(), command.Short))
+					}
 				}
 			}
 			return names, cobra.ShellCompDirectiveNoFileComp

@@ -61,6 +61,9 @@ func (f *warmFormat) write(sql string, place func(rewrite.Position) string) erro
 		fmt.Fprintf(f.faults, "%s: refused: %s: %s; %s\n", place(r.Position), r.Code, terminal.Visible(r.Message), terminal.Visible(r.Hint))
 		return nil
 	}
+	if sql == "" {
+		return nil // the driver refuses such a line
+	}
 	shape := map[string]string{}
 	for _, d := range f.scope.Policy.Dimensions() {
 		if p := f.scope.Shape.Presence(d); p != rewrite.Absent {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMan shows that each command has a manual page with what its help says.
+func TestMan(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "man")
+	var stdout, stderr bytes.Buffer
+	if status := run([]string{"man", folder}, nil, &stdout, &stderr); status != exitOK {
+		t.Fatal(status, stderr.String())
+	}
+	root := newRootCommand(nil, &stdout, &stderr)
+	for _, command := range append(root.Commands(), root) {
+		if command.Hidden || command.Name() == "help" {
+			continue
+		}
+		page, err := os.ReadFile(filepath.Join(folder, strings.ReplaceAll(command.CommandPath(), " ", "-")+".1"))
+		if err != nil {
+			t.Error(err)
+		}
+		if !bytes.Contains(page, []byte(command.Short)) || command.Annotations[notes] != "" && !bytes.Contains(page, []byte("The exit status is")) {
+			t.Errorf("the page of %s lacks what its help says:\n%s", command.Name(), page)
+		}
+	}
+}
+
+// TestCommandsHaveHelp shows that each command teaches by example and says its
+// exit statuses.
+func TestCommandsHaveHelp(t *testing.T) {
+	for _, command := range newRootCommand(nil, nil, nil).Commands() {
+		if command.Hidden || command.Name() == "help" || command.Name() == "completion" {
+			continue
+		}
+		text := help(command)
+		for _, want := range []string{"For example:\n\n  ", "exit status is 0"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the help of %s lacks %q", command.Name(), want)
+			}
+		}
+		for line := range strings.Lines(text) {
+			if n := len([]rune(strings.TrimSpace(line))); n > helpWidth {
+				t.Errorf("the help of %s has a line of %d characters: %s", command.Name(), n, line)
+			}
+		}
+	}
+}
