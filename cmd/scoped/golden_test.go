@@ -119,7 +119,7 @@ func TestGoldenFaults(t *testing.T) {
 // TestGoldenHelp does the same for the help.
 func TestGoldenHelp(t *testing.T) {
 	compare(t, "help", transcript([]string{"help"}, "")+transcript([]string{"rewrite", "-h"}, "")+transcript([]string{"catalog", "-h"}, "")+
-		transcript([]string{"explain", "-h"}, ""))
+		transcript([]string{"explain", "-h"}, "")+transcript([]string{"init", "-h"}, ""))
 	want := transcript([]string{"rewrite", "-h"}, "")
 	for _, args := range [][]string{{"help", "rewrite"}, {"rewrite", "--help"}, {"rewrite", "x.sql", "-h"}} {
 		_, got, _ := strings.Cut(transcript(args, ""), "\n")

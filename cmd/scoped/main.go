@@ -76,6 +76,7 @@ says why.`},
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(
+		newInitCommand(),
 		newRewriteCommand(),
 		newExplainCommand(),
 		newCatalogCommand(),

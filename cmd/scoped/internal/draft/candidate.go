@@ -18,6 +18,16 @@ type Candidate struct {
 	Named  bool   // its name is one that tenants have
 }
 
+// Flag returns the flag that makes it a root, as a shell reads it. Where its name
+// cannot be a dimension's, that is tenant.
+func (c Candidate) Flag() string {
+	r, err := ParseRoot(c.Root)
+	if err != nil || !validDimension(strings.ToLower(r.Table)) {
+		return "--root " + visible(quoted(c.Root+"=tenant"))
+	}
+	return "--root " + quoted(c.Root)
+}
+
 // String says what speaks for the candidate.
 func (c Candidate) String() string {
 	s := fmt.Sprintf("%d tables refer to it, %d directly", c.All, c.Direct)

@@ -96,3 +96,13 @@ func singular(noun string) string {
 	}
 	return noun
 }
+
+// quoted returns a word as shells of POSIX read it.
+func quoted(word string) string {
+	if word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+		return r >= 0x80 || !alphanumeric(byte(r)) && !strings.ContainsRune("._=-", r)
+	}) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

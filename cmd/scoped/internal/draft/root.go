@@ -52,6 +52,10 @@ var dimensionName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 // reserved are the keys of a table's entry that are no dimensions.
 var reserved = []string{"shared", "where", "references", "view", "barrier"}
 
+func validDimension(name string) bool {
+	return dimensionName.MatchString(name) && !slices.Contains(reserved, name)
+}
+
 // resolve finds a root's table and its key.
 func (db *Database) resolve(r Root, searchPath []string) (*dimension, error) {
 	t, err := db.find(r, searchPath)
@@ -62,8 +66,8 @@ func (db *Database) resolve(r Root, searchPath []string) (*dimension, error) {
 	if d.name == "" {
 		d.name = strings.ToLower(t.Name)
 	}
-	if !dimensionName.MatchString(d.name) || slices.Contains(reserved, d.name) {
-		return nil, fmt.Errorf("%q cannot be a dimension's name; name the dimension behind the table, such as --root '%s=site'", d.name, rootName(t))
+	if !validDimension(d.name) {
+		return nil, fmt.Errorf("%q cannot be a dimension's name; name the dimension behind the table, such as --root %s", d.name, quoted(rootName(t)+"=tenant"))
 	}
 	keys := db.keys(t)
 	if len(keys) == 0 {
@@ -108,7 +112,7 @@ func (db *Database) find(r Root, searchPath []string) (*catalog.Table, error) {
 	var near []string
 	for _, t := range db.catalog.Tables() {
 		if t.Kind != catalog.Type && folded(t.Name) == folded(r.Table) {
-			near = append(near, "--root "+rootName(t))
+			near = append(near, "--root "+quoted(rootName(t)))
 		}
 	}
 	hint := "scoped init without --root lists candidates"

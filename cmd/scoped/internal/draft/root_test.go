@@ -56,8 +56,8 @@ func TestRootFaults(t *testing.T) {
 		{[]string{"numbered"}, "cannot be a root"},
 		{[]string{"amount"}, "cannot be a root"},
 		{[]string{"view_of_key"}, "cannot be a root"},
-		{[]string{"where"}, `"where" cannot be a dimension's name; name the dimension behind the table, such as --root 'where=site'`},
-		{[]string{"Two Words"}, `such as --root 'Two Words=site'`},
+		{[]string{"where"}, `"where" cannot be a dimension's name; name the dimension behind the table, such as --root where=tenant`},
+		{[]string{"Two Words"}, `such as --root 'Two Words=tenant'`},
 		{[]string{"org=Org"}, `"Org" cannot be a dimension's name`},
 	} {
 		_, err := db.Policy(roots(t, test.roots...))
@@ -73,28 +73,28 @@ func TestCandidates(t *testing.T) {
 		want   string
 	}{
 		{"../../../../examples/blog/schema.sql", `
-site: 3 tables refer to it, 1 directly; it is named as tenants are
-account: 1 table refers to it; it is named as tenants are
-country: 4 tables refer to it, 1 directly
-post: 2 tables refer to it, 2 directly
+--root site 3 tables refer to it, 1 directly; it is named as tenants are
+--root account 1 table refers to it; it is named as tenants are
+--root country 4 tables refer to it, 1 directly
+--root post 2 tables refer to it, 2 directly
 `},
 		{"testdata/hostile.sql", `
-no: 14 tables refer to it, 1 directly
-null: 13 tables refer to it, 1 directly
-true: 12 tables refer to it, 1 directly
-123: 11 tables refer to it, 1 directly
-# comment: 10 tables refer to it, 1 directly
-"""": 9 tables refer to it, 1 directly
-it's: 8 tables refer to it, 1 directly
-Order Line: 7 tables refer to it, 1 directly
-order line: 6 tables refer to it, 1 directly
+--root no 14 tables refer to it, 1 directly
+--root null 13 tables refer to it, 1 directly
+--root true 12 tables refer to it, 1 directly
+--root 123=tenant 11 tables refer to it, 1 directly
+--root '# comment=tenant' 10 tables refer to it, 1 directly
+--root '""""=tenant' 9 tables refer to it, 1 directly
+--root 'it'\''s=tenant' 8 tables refer to it, 1 directly
+--root 'Order Line=tenant' 7 tables refer to it, 1 directly
+--root 'order line=tenant' 6 tables refer to it, 1 directly
 `},
 	} {
 		db, _ := read(t, pgtest.DSN(t, file(t, test.schema)))
 		var got strings.Builder
 		for i, c := range db.Candidates() {
 			if i < strings.Count(test.want, "\n")-1 {
-				fmt.Fprintf(&got, "%s: %s\n", c.Root, c)
+				fmt.Fprintf(&got, "%s %s\n", c.Flag(), c)
 			}
 			if _, err := db.Policy(roots(t, c.Root+"=tenant")); err != nil {
 				t.Errorf("%s: %v", c.Root, err)

@@ -78,8 +78,8 @@ func (db *Database) dimensionsOf(p *policy.Policy, roots []Root) ([]*dimension, 
 	for _, n := range named {
 		i := slices.IndexFunc(dimensions, func(d *dimension) bool { return d.name == n.name })
 		if i < 0 {
-			return nil, fmt.Errorf("the policy has no dimension %s; add it there, or name another behind the root, such as --root '%s=%s'",
-				n.name, rootName(n.root), dimensions[0].name)
+			return nil, fmt.Errorf("the policy has no dimension %s; add it there, or name another behind the root, such as --root %s",
+				n.name, quoted(rootName(n.root)+"="+dimensions[0].name))
 		}
 		dimensions[i].root, dimensions[i].key = n.root, n.key
 	}

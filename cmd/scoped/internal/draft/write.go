@@ -58,7 +58,7 @@ func (db *Database) resolveAll(roots []Root, searchPath []string) ([]*dimension,
 		}
 		for _, other := range dimensions {
 			if other.name == d.name {
-				return nil, fmt.Errorf("two roots for the dimension %s; name one of them otherwise, such as --root '%s=other'", d.name, rootName(d.root))
+				return nil, fmt.Errorf("two roots for the dimension %s; name one of them otherwise, such as --root %s", d.name, quoted(rootName(d.root)+"=other"))
 			}
 			if other.root == d.root {
 				return nil, fmt.Errorf("%s is the root of %s already", rootName(d.root), other.name)
@@ -108,10 +108,7 @@ func (w *writer) header(dimensions []*dimension) {
 		if d.name != d.root.Name {
 			root += "=" + d.name
 		}
-		if strings.ContainsFunc(root, func(r rune) bool { return r > '~' || !strings.ContainsRune("._=", r) && !alphanumeric(byte(r)) }) {
-			root = "'" + strings.ReplaceAll(root, "'", `'\''`) + "'"
-		}
-		command += " --root " + root
+		command += " --root " + quoted(root)
 	}
 	w.comment("", "Proposed from the schema of the database by")
 	w.b.WriteString("#\n#   " + visible(command) + "\n#\n")
