@@ -171,17 +171,17 @@ func (o *ordering) item(node any, before []*rowSource) []*rowSource {
 	case *pgparse.RangeTableSample:
 		return o.table(n.Relation.GetRangeVar())
 	case *pgparse.RangeSubselect:
-		if n.Lateral && hasPartial(pgparse.Unwrap(n.Subquery)) {
+		if n.Lateral && o.hasPartial(pgparse.Unwrap(n.Subquery)) {
 			o.fenceAll(n, before)
 		} else if n.Lateral {
-			passOn(n, n.Alias.GetAliasname(), before)
+			o.passOn(n, n.Alias.GetAliasname(), before)
 		}
 		query := n.Subquery.GetSelectStmt()
 		s := &rowSource{names: []string{n.Alias.GetAliasname()}, strength: o.weakest(query, o.visible), query: query}
 		if s.strength == unguarded {
 			return nil
 		}
-		if s.strength.runsAfter(dangerOfTargets(query)) {
+		if s.strength.runsAfter(o.dangerOfTargets(query)) {
 			o.fenced[s] = true
 		}
 		return []*rowSource{s}
@@ -218,11 +218,11 @@ func (o *ordering) item(node any, before []*rowSource) []*rowSource {
 		}
 		return both
 	case *pgparse.RangeFunction: // it may be given columns of what stands before it
-		if !isUnnest(n) {
+		if !o.isUnnest(n) {
 			o.fenceAll(n, before)
 		}
 		alias, _ := fieldsOf(n)
-		passOn(n, alias, before)
+		o.passOn(n, alias, before)
 	default:
 		o.fenceAll(n, before)
 	}
@@ -231,15 +231,15 @@ func (o *ordering) item(node any, before []*rowSource) []*rowSource {
 
 // passOn makes the columns of an item those of the sources that it is given
 // columns of: what tests the item tests them.
-func passOn(item any, alias string, before []*rowSource) {
-	for _, s := range meets(item, before) {
+func (a *analysis) passOn(item any, alias string, before []*rowSource) {
+	for _, s := range a.meets(item, before) {
 		s.names = append(s.names, alias)
 	}
 }
 
 // isUnnest reports whether a function in FROM is unnest of a total expression,
 // which no array makes fail.
-func isUnnest(n *pgparse.RangeFunction) bool {
+func (a *analysis) isUnnest(n *pgparse.RangeFunction) bool {
 	if len(n.Functions) != 1 {
 		return false
 	}
@@ -249,7 +249,7 @@ func isUnnest(n *pgparse.RangeFunction) bool {
 	}
 	call := items[0].GetFuncCall()
 	return call != nil && strings.TrimPrefix(dotted(call.Funcname), "pg_catalog.") == "unnest" &&
-		len(call.Args) == 1 && isTotal(pgparse.Unwrap(call.Args[0]))
+		len(call.Args) == 1 && a.isTotal(pgparse.Unwrap(call.Args[0]))
 }
 
 func setNullable(sources []*rowSource) {
@@ -277,22 +277,22 @@ func (r *rewriter) tableSource(rv *pgparse.RangeVar, table *policy.Table, p purp
 
 // dangerOfTargets classifies what a subquery computes, which becomes part of the
 // conditions around it.
-func dangerOfTargets(query *pgparse.SelectStmt) danger {
+func (a *analysis) dangerOfTargets(query *pgparse.SelectStmt) danger {
 	found := harmless
 	for q := query; q != nil; q = q.Larg {
 		if q.Rarg != nil {
-			found = max(found, dangerOfTargets(q.Rarg))
+			found = max(found, a.dangerOfTargets(q.Rarg))
 		}
 		for _, target := range q.TargetList {
-			found = max(found, dangerOf(pgparse.Unwrap(target.GetResTarget().GetVal())))
+			found = max(found, a.dangerOf(pgparse.Unwrap(target.GetResTarget().GetVal())))
 		}
 	}
 	return found
 }
 
 // meets returns the sources that an expression may look at.
-func meets(node any, sources []*rowSource) []*rowSource {
-	c := columnsOf(node)
+func (a *analysis) meets(node any, sources []*rowSource) []*rowSource {
+	c := a.columnsOf(node)
 	var met []*rowSource
 	for _, s := range sources {
 		named := c.unqualified
@@ -309,8 +309,8 @@ func meets(node any, sources []*rowSource) []*rowSource {
 // fenceAll fences the sources that an expression meets too early and for which
 // there is no place for a gate.
 func (o *ordering) fenceAll(node any, sources []*rowSource) {
-	d := dangerOf(node)
-	for _, s := range meets(node, sources) {
+	d := o.dangerOf(node)
+	for _, s := range o.meets(node, sources) {
 		if s.strength.runsAfter(d) && !s.target {
 			o.fenced[s] = true
 		}
@@ -324,8 +324,8 @@ func (o *ordering) condition(n *pgparse.Node, keyword pgparse.Token, sources []*
 		return
 	}
 	for _, c := range o.split(n, keyword) {
-		d := dangerOf(c.node)
-		for _, s := range meets(c.node, sources) {
+		d := o.dangerOf(c.node)
+		for _, s := range o.meets(c.node, sources) {
 			switch {
 			case !s.strength.runsAfter(d):
 			case s.target || s.table != nil && !s.hidden && !s.renamed && !s.nullable && c.behind > 0:
@@ -480,7 +480,7 @@ func (r *rewriter) materialize(cte *pgparse.CommonTableExpr, visible *ctes) {
 		return
 	}
 	s := r.weakest(query, visible)
-	if s == unguarded || !s.runsAfter(max(dangerOfTargets(query), r.dangerOfRoot())) {
+	if s == unguarded || !s.runsAfter(max(r.dangerOfTargets(query), r.dangerOfRoot())) {
 		return
 	}
 	switch cte.Ctematerialized {
@@ -497,12 +497,12 @@ func (r *rewriter) materialize(cte *pgparse.CommonTableExpr, visible *ctes) {
 }
 
 // dangerOfStatement returns the greatest danger of any condition in a statement.
-func dangerOfStatement(node any) danger {
+func (a *analysis) dangerOfStatement(node any) danger {
 	found := harmless
 	add := func(n *pgparse.Node) {
 		if c := pgparse.Unwrap(n); c != nil {
 			for _, part := range conjuncts(n) {
-				found = max(found, dangerOf(pgparse.Unwrap(part)))
+				found = max(found, a.dangerOf(pgparse.Unwrap(part)))
 			}
 		}
 	}
@@ -519,14 +519,14 @@ func dangerOfStatement(node any) danger {
 	case *pgparse.MergeStmt:
 		add(n.JoinCondition)
 	case *pgparse.RangeFunction, *pgparse.RangeTableFunc:
-		if columnsOf(n).any() {
+		if a.columnsOf(n).any() {
 			found = cheap
 		}
 	case *pgparse.RangeSubselect:
 		if n.Lateral {
-			found = dangerOfTargets(n.Subquery.GetSelectStmt())
+			found = a.dangerOfTargets(n.Subquery.GetSelectStmt())
 		}
 	}
-	pgparse.Children(node, func(child any) { found = max(found, dangerOfStatement(child)) })
+	pgparse.Children(node, func(child any) { found = max(found, a.dangerOfStatement(child)) })
 	return found
 }

@@ -15,6 +15,7 @@ import (
 // first refusal: err is set once, and what is planned afterwards is discarded.
 type rewriter struct {
 	*source
+	*analysis
 	policy  *policy.Policy
 	catalog Catalog // may be nil
 	shape   Shape
@@ -69,7 +70,7 @@ func (r *rewriter) rewriteAll(stmts []statement) *Rewrite {
 	var check, returning bool // of the first
 	for i, s := range stmts {
 		r.first, r.functions, r.inserts = s.first, fields(s.node), insertsOf(s.node)
-		r.dangerOfRoot = sync.OnceValue(func() danger { return dangerOfStatement(s.node) })
+		r.dangerOfRoot = sync.OnceValue(func() danger { return r.dangerOfStatement(s.node) })
 		r.check, r.returning, r.empty = false, false, false
 		r.subqueries = nil
 		r.statement(s.node)

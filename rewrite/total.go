@@ -15,21 +15,46 @@ var totalOperators = map[string]bool{
 	"@>": true, "<@": true, "&&": true, "->": true, "->>": true, "?": true, "?|": true, "?&": true,
 }
 
+// An analysis answers what expressions can do. It remembers its answers about
+// subqueries, which are asked for again at every level around them.
+type analysis struct {
+	columns map[*pgparse.SelectStmt]*columns
+	total   map[subLinkTotality]bool
+}
+
+type subLinkTotality struct {
+	*pgparse.SubLink
+	overCasts bool
+}
+
+func newAnalysis() *analysis {
+	return &analysis{columns: make(map[*pgparse.SelectStmt]*columns), total: make(map[subLinkTotality]bool)}
+}
+
 // isTotal reports whether no row's value can make an expression fail. What is
 // not known to be total is partial.
-func isTotal(node any) bool { return totality{}.of(node) }
+func (a *analysis) isTotal(node any) bool { return totality{analysis: a}.of(node) }
 
 // A totality decides what is total; it may be told to overlook casts.
-type totality struct{ overCasts bool }
+type totality struct {
+	*analysis
+	overCasts bool
+}
 
 func (t totality) of(node any) bool {
 	switch n := node.(type) {
 	case *pgparse.ColumnRef, *pgparse.ParamRef, *pgparse.A_Const, *pgparse.SetToDefault, *pgparse.SQLValueFunction:
 		return true
 	case *pgparse.SubLink:
-		return t.ofSubLink(n)
+		key := subLinkTotality{n, t.overCasts}
+		total, known := t.total[key]
+		if !known {
+			total = t.ofSubLink(n)
+			t.total[key] = total
+		}
+		return total
 	}
-	if c := columnsOf(node); !c.any() {
+	if c := t.columnsOf(node); !c.any() {
 		return true // the same for every row
 	}
 	switch n := node.(type) {
@@ -85,7 +110,7 @@ func isTotalOperator(n *pgparse.A_Expr) bool {
 // then meet the rows around them. A scalar subquery that looks at no such row is
 // computed once.
 func (t totality) ofSubLink(n *pgparse.SubLink) bool {
-	inner := columnsOf(pgparse.Unwrap(n.Subselect))
+	inner := t.columnsOf(pgparse.Unwrap(n.Subselect))
 	if n.Testexpr != nil && !t.of(pgparse.Unwrap(n.Testexpr)) {
 		return false
 	}
@@ -94,10 +119,10 @@ func (t totality) ofSubLink(n *pgparse.SubLink) bool {
 	}
 	switch n.SubLinkType {
 	case pgparse.SubLinkType_EXPR_SUBLINK:
-		return hasOneRow(n.Subselect.GetSelectStmt()) && !hasPartial(pgparse.Unwrap(n.Subselect))
+		return hasOneRow(n.Subselect.GetSelectStmt()) && !t.hasPartial(pgparse.Unwrap(n.Subselect))
 	case pgparse.SubLinkType_EXISTS_SUBLINK, pgparse.SubLinkType_ANY_SUBLINK, pgparse.SubLinkType_ALL_SUBLINK,
 		pgparse.SubLinkType_ARRAY_SUBLINK:
-		return !hasPartial(pgparse.Unwrap(n.Subselect))
+		return !t.hasPartial(pgparse.Unwrap(n.Subselect))
 	}
 	return false
 }
@@ -119,20 +144,20 @@ func hasOneRow(n *pgparse.SelectStmt) bool {
 }
 
 // hasPartial reports whether an expression anywhere in a query is partial.
-func hasPartial(node any) bool {
+func (a *analysis) hasPartial(node any) bool {
 	switch n := node.(type) {
 	case *pgparse.ResTarget:
-		return n.Val != nil && !isTotal(pgparse.Unwrap(n.Val))
+		return n.Val != nil && !a.isTotal(pgparse.Unwrap(n.Val))
 	case *pgparse.SelectStmt, *pgparse.JoinExpr, *pgparse.RangeSubselect, *pgparse.WithClause, *pgparse.CommonTableExpr:
 	case *pgparse.RangeVar, *pgparse.LockingClause, *pgparse.Alias:
 		return false
 	case *pgparse.SortBy:
-		return !isTotal(pgparse.Unwrap(n.Node))
+		return !a.isTotal(pgparse.Unwrap(n.Node))
 	default:
-		return !isTotal(node)
+		return !a.isTotal(node)
 	}
 	partial := false
-	pgparse.Children(node, func(child any) { partial = partial || hasPartial(child) })
+	pgparse.Children(node, func(child any) { partial = partial || a.hasPartial(child) })
 	return partial
 }
 
@@ -156,23 +181,30 @@ func (c *columns) reachesOut() bool {
 	return false
 }
 
-func columnsOf(node any) *columns {
+func (a *analysis) columnsOf(node any) *columns {
 	c := &columns{}
-	c.collect(node)
+	a.collect(node, c)
 	return c
 }
 
-func (c *columns) collect(node any) {
+// collect adds the columns of node to c.
+func (a *analysis) collect(node any, c *columns) {
 	switch n := node.(type) {
+	case *pgparse.SelectStmt:
+		inner, known := a.columns[n]
+		if !known {
+			inner = &columns{}
+			pgparse.Children(n, func(child any) { a.collect(child, inner) })
+			a.columns[n] = inner
+		}
+		c.add(inner)
+		return
 	case *pgparse.ColumnRef:
 		switch len(n.Fields) {
 		case 0, 1:
 			c.unqualified = true
 		default: // table.column or schema.table.column
-			if c.qualifiers == nil {
-				c.qualifiers = make(map[string]bool)
-			}
-			c.qualifiers[n.Fields[len(n.Fields)-2].GetString_().GetSval()] = true
+			c.qualify(n.Fields[len(n.Fields)-2].GetString_().GetSval())
 		}
 		return
 	case *pgparse.RangeVar:
@@ -180,7 +212,24 @@ func (c *columns) collect(node any) {
 	case *pgparse.Alias:
 		c.declare(n.Aliasname)
 	}
-	pgparse.Children(node, c.collect)
+	pgparse.Children(node, func(child any) { a.collect(child, c) })
+}
+
+func (c *columns) add(other *columns) {
+	c.unqualified = c.unqualified || other.unqualified
+	for q := range other.qualifiers {
+		c.qualify(q)
+	}
+	for name := range other.declared {
+		c.declare(name)
+	}
+}
+
+func (c *columns) qualify(name string) {
+	if c.qualifiers == nil {
+		c.qualifiers = make(map[string]bool)
+	}
+	c.qualifiers[name] = true
 }
 
 func (c *columns) declare(name string) {
@@ -203,15 +252,15 @@ const (
 // the order of their cost, and an equality with a parameter, a strong guard, may
 // come last among those of equal cost. No function of PostgreSQL costs less
 // than the operator of an equality.
-func dangerOf(node any) danger {
-	if isTotal(node) {
+func (a *analysis) dangerOf(node any) danger {
+	if a.isTotal(node) {
 		return harmless
 	}
 	if holdsSubLink(node) {
 		return cheap // it may become a join, and its conditions be evaluated one by one
 	}
-	cost := leastCost(node)
-	if (totality{overCasts: true}).of(node) {
+	cost := a.leastCost(node)
+	if (totality{analysis: a, overCasts: true}).of(node) {
 		cost++ // it is a cast that fails, and one between types of the same form does not
 	}
 	if cost > 1 {
@@ -228,17 +277,17 @@ func holdsSubLink(node any) bool {
 
 // leastCost returns a lower bound on what evaluating an expression costs, in
 // operators, whatever the planner folds or inlines. A cast may cost nothing.
-func leastCost(node any) int {
-	c := columnsOf(node)
+func (a *analysis) leastCost(node any) int {
+	c := a.columnsOf(node)
 	if !c.any() {
 		return 0
 	}
 	sum, least := 0, -1
 	pgparse.Children(node, func(child any) {
-		if c := columnsOf(child); !c.any() {
+		if c := a.columnsOf(child); !c.any() {
 			return
 		}
-		cost := leastCost(child)
+		cost := a.leastCost(child)
 		sum += cost
 		if least < 0 || cost < least {
 			least = cost
@@ -250,13 +299,13 @@ func leastCost(node any) int {
 			sum++
 		}
 	case *pgparse.A_Expr:
-		if mayBeSame(pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)) {
+		if a.mayBeSame(pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)) {
 			return max(least, 0) // of x = x the planner makes x IS NOT NULL
 		}
 		if n.Kind != pgparse.A_Expr_Kind_AEXPR_OP || len(n.Name) != 1 || n.Lexpr.GetRowExpr() != nil || n.Rexpr.GetRowExpr() != nil {
 			return max(least, 0) // rows are compared column by column
 		}
-		if name := n.Name[0].GetString_().GetSval(); name != "=" && name != "<>" && name != "!=" || !mayVanish(n) {
+		if name := n.Name[0].GetString_().GetSval(); name != "=" && name != "<>" && name != "!=" || !a.mayVanish(n) {
 			sum++
 		}
 	case *pgparse.BoolExpr, *pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
@@ -268,22 +317,22 @@ func leastCost(node any) int {
 
 // mayBeSame reports whether two expressions may be one: a column can be written
 // with its table and without, so that their text does not tell.
-func mayBeSame(left, right any) bool {
-	return left != nil && reflect.TypeOf(left) == reflect.TypeOf(right) && columnsOf(left).any() && columnsOf(right).any()
+func (a *analysis) mayBeSame(left, right any) bool {
+	return left != nil && reflect.TypeOf(left) == reflect.TypeOf(right) && a.columnsOf(left).any() && a.columnsOf(right).any()
 }
 
 // mayVanish reports whether an equality may be one of a boolean with a constant,
 // which the planner replaces by the boolean alone.
-func mayVanish(n *pgparse.A_Expr) bool {
+func (a *analysis) mayVanish(n *pgparse.A_Expr) bool {
 	left, right := pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)
-	if columnsOf(left).any() && columnsOf(right).any() {
+	if a.columnsOf(left).any() && a.columnsOf(right).any() {
 		return false
 	}
 	for _, side := range []any{left, right} {
 		switch side := side.(type) {
 		case *pgparse.TypeCast:
 			name := side.TypeName.GetNames()
-			if len(name) > 0 && name[len(name)-1].GetString_().GetSval() != "bool" && columnsOf(side).any() {
+			if len(name) > 0 && name[len(name)-1].GetString_().GetSval() != "bool" && a.columnsOf(side).any() {
 				return false
 			}
 		case *pgparse.A_Expr:

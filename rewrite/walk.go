@@ -38,7 +38,7 @@ func (r *rewriter) walk(node any, visible *ctes) {
 	case *pgparse.SubLink:
 		// IN may become a join, and what the subquery computes its condition.
 		if query := n.Subselect.GetSelectStmt(); n.SubLinkType == pgparse.SubLinkType_ANY_SUBLINK && !r.empty &&
-			r.weakest(query, visible).runsAfter(dangerOfTargets(query)) {
+			r.weakest(query, visible).runsAfter(r.dangerOfTargets(query)) {
 			r.fence(query)
 		}
 	case *pgparse.A_Indirection:
