@@ -17,6 +17,7 @@ type Database struct {
 	catalog    *catalog.Catalog
 	searchPath []string
 	parents    map[*catalog.Table]parent
+	inherited  map[*catalog.Table]bool   // those with children that are no partitions
 	bases      map[column]string         // the types behind domains
 	extensions map[*catalog.Table]string // of those that belong to one
 	views      map[*catalog.Table]*view
@@ -45,6 +46,7 @@ func Read(ctx context.Context, conn *pgx.Conn) (*Database, error) {
 	defer tx.Rollback(context.WithoutCancel(ctx))
 	db := &Database{
 		parents:    map[*catalog.Table]parent{},
+		inherited:  map[*catalog.Table]bool{},
 		bases:      map[column]string{},
 		extensions: map[*catalog.Table]string{},
 		views:      map[*catalog.Table]*view{},
@@ -86,11 +88,13 @@ JOIN pg_class c ON c.oid = i.inhrelid
 JOIN pg_namespace cn ON cn.oid = c.relnamespace
 JOIN pg_class p ON p.oid = i.inhparent
 JOIN pg_namespace pn ON pn.oid = p.relnamespace
-WHERE i.inhseqno = 1 AND c.relkind IN ('r', 'p', 'f')`,
+WHERE c.relkind IN ('r', 'p', 'f')
+ORDER BY i.inhseqno DESC`,
 		[]any{&child.schema, &child.name, &of.schema, &of.name, &p.partition}, func() {
 			t := db.table(child)
 			if p.table = db.table(of); t != nil && p.table != nil {
-				db.parents[t] = p
+				db.parents[t] = p // the first of several is the last here
+				db.inherited[p.table] = db.inherited[p.table] || !p.partition
 			}
 		})
 }

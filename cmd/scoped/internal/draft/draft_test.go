@@ -12,6 +12,7 @@ import (
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/draft"
 	"github.com/scoped-pgx/scoped/internal/pgtest"
 	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/rewrite"
 )
 
 var update = flag.Bool("update", false, "write the golden files of testdata instead of comparing with them")
@@ -53,11 +54,49 @@ func TestGolden(t *testing.T) {
 				}
 			}
 			for _, table := range c.Tables() {
-				if table.Kind != catalog.Type && p.Table(table.Schema, table.Name) == nil {
-					t.Errorf("%s.%s is not listed", table.Schema, table.Name)
+				if table.Kind == catalog.Type {
+					continue
 				}
+				if p.Table(table.Schema, table.Name) == nil {
+					t.Errorf("%s.%s is not listed", table.Schema, table.Name)
+					continue
+				}
+				prepare(t, conn, p, table)
 			}
 		})
+	}
+}
+
+// prepare has the server prepare statements on a table, as they are rewritten.
+func prepare(t *testing.T, conn *pgx.Conn, p *policy.Policy, table *catalog.Table) {
+	t.Helper()
+	var shape rewrite.Shape
+	for _, d := range p.Dimensions() {
+		shape = shape.With(d, rewrite.One)
+	}
+	name := pgx.Identifier{table.Schema, table.Name}.Sanitize()
+	statements := []string{"SELECT * FROM " + name}
+	if table.Kind == catalog.Ordinary || table.Kind == catalog.Partitioned {
+		statements = append(statements, "DELETE FROM "+name)
+	}
+	for _, c := range table.Columns {
+		if table.Kind == catalog.Ordinary && c.Generated == "" && c.Identity == "" {
+			column := pgx.Identifier{c.Name}.Sanitize()
+			statements = append(statements, "UPDATE "+name+" SET "+column+" = "+column)
+		}
+	}
+	access := p.Table(table.Schema, table.Name).Access
+	for i, sql := range statements {
+		r, err := rewrite.New(sql, p, shape)
+		accepted := access == policy.Scoped || access == policy.SharedRead && i == 0
+		if accepted != (err == nil) {
+			t.Errorf("%s: %v", sql, err)
+		}
+		if err == nil {
+			if _, err := conn.Prepare(t.Context(), "", r.SQL); err != nil {
+				t.Errorf("%s: %v", r.SQL, err)
+			}
+		}
 	}
 }
 

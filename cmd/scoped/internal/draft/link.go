@@ -233,7 +233,8 @@ type option struct {
 	to      *catalog.Table
 	cost    cost // of the path that begins with it
 	cascade bool
-	place   int // of the column in its table
+	valid   bool // all rows satisfy the foreign key
+	place   int  // of the column in its table
 }
 
 // paths links tables by the best paths to those that are linked.
@@ -309,7 +310,8 @@ func (l *linker) options(t *catalog.Table, costs map[*catalog.Table]cost) []opti
 			if !to.IsUnique(key) {
 				continue
 			}
-			o := option{way: way{f.Columns[i], nameOf(to), key}, to: to, cost: further, cascade: f.OnDelete == "cascade", place: place(t, f.Columns[i])}
+			o := option{way: way{f.Columns[i], nameOf(to), key}, to: to, cost: further,
+				cascade: f.OnDelete == "cascade", valid: !f.NotValidated, place: place(t, f.Columns[i])}
 			o.cost.steps++
 			if !t.Columns[o.place].NotNull {
 				o.cost.nullable++
@@ -331,11 +333,11 @@ func (l *linker) options(t *catalog.Table, costs map[*catalog.Table]cost) []opti
 	return options
 }
 
-// canLead reports whether paths may lead to a table: one that the policy lists
-// already is scoped there, by its own name.
+// canLead reports whether paths may lead to a table: its keys are unique, and one
+// that the policy lists already is scoped there.
 func (l *linker) canLead(t *catalog.Table) bool {
 	given := l.listed[t]
-	return given == nil || given.exact && given.spec.on(l.name) != nil
+	return l.canBeTarget(t) && (given == nil || given.spec.on(l.name) != nil)
 }
 
 // path makes a link of the best of a table's options, and says what speaks for
@@ -368,6 +370,9 @@ func (l *linker) path(t *catalog.Table, options []option) *link {
 			why = "the one with ON DELETE CASCADE is taken"
 		}
 		k.notes = append(k.notes, visible(fmt.Sprintf("As short is %s; %s. Choose the owner, should they ever disagree.", strings.Join(equal, " and "), why)))
+	}
+	if !best.valid {
+		k.notes = append(k.notes, "The foreign key is not validated: a row that refers to nothing would become that of whoever adds what it refers to.")
 	}
 	if !c.NotNull {
 		k.hides = true
@@ -413,6 +418,8 @@ func (l *linker) blocked(t *catalog.Table) string {
 		switch {
 		case len(l.links[l.db.top(to)].scoping.ways) == 0:
 			return fmt.Sprintf("refers to %s, which is denied", l.shown(to))
+		case l.db.inherited[to]:
+			return fmt.Sprintf("refers to %s, whose keys are not unique over its children", l.shown(to))
 		case !l.canLead(to):
 			return fmt.Sprintf("refers to %s, which the policy lists by a pattern only: list it by its name", l.shown(to))
 		}

@@ -349,7 +349,7 @@ func (p *proposer) addReferences() {
 func (p *proposer) reference(t *catalog.Table, from *spec, f catalog.ForeignKey) (r reference, ok bool) {
 	to := p.db.table(tableName{f.Schema, f.Table})
 	target := p.spec(p.db.top(to))
-	if given := p.listed[to]; given != nil && !given.exact || target == nil || target.access != policy.Scoped {
+	if target == nil || target.access != policy.Scoped || !p.canBeTarget(to) {
 		return r, false
 	}
 	kept := true // on each dimension, by the scopings

@@ -238,8 +238,9 @@ func (p *proposer) shows(t *catalog.Table, v *view, d *dimension) (best way, fro
 	return best, from, rank < 4
 }
 
-// canBeTarget reports whether paths may lead to a scoped table.
+// canBeTarget reports whether paths and references may lead to a scoped table: the
+// policy lists it by its name, and it has no children, which may repeat its keys.
 func (p *proposer) canBeTarget(t *catalog.Table) bool {
 	given := p.listed[t]
-	return given == nil || given.exact
+	return !p.db.inherited[t] && (given == nil || given.exact)
 }

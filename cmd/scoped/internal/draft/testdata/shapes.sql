@@ -28,6 +28,8 @@ CREATE TABLE path_nullable (id bigint PRIMARY KEY, member_id bigint REFERENCES m
 CREATE TABLE path_either (id bigint PRIMARY KEY, member_id bigint REFERENCES member, path_id bigint REFERENCES path, CHECK (num_nonnulls(member_id, path_id) = 1));
 CREATE TABLE diamond (id bigint PRIMARY KEY, path_id bigint NOT NULL REFERENCES path, other_id bigint NOT NULL REFERENCES path);
 CREATE TABLE diamond_with_cascade (id bigint PRIMARY KEY, a_id bigint NOT NULL REFERENCES column_by_key, b_id bigint NOT NULL REFERENCES column_by_name ON DELETE CASCADE);
+CREATE TABLE path_not_validated (id bigint PRIMARY KEY, key_id bigint NOT NULL);
+ALTER TABLE path_not_validated ADD FOREIGN KEY (key_id) REFERENCES column_by_key NOT VALID;
 CREATE TABLE self_reference (id bigint PRIMARY KEY, parent_id bigint REFERENCES self_reference, member_id bigint NOT NULL REFERENCES member);
 CREATE TABLE self_reference_only (id bigint PRIMARY KEY, parent_id bigint REFERENCES self_reference_only);
 CREATE TABLE circle_a (id bigint PRIMARY KEY, b_id bigint);
@@ -65,6 +67,9 @@ CREATE TABLE event_2026 PARTITION OF event FOR VALUES FROM ('2026-01-01') TO ('2
 CREATE TABLE event_2026_01 PARTITION OF event_2026 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
 CREATE TABLE log (line text, org_id uuid REFERENCES org);
 CREATE TABLE log_child (extra text) INHERITS (log);
+CREATE TABLE parent (id bigint PRIMARY KEY, org_id uuid NOT NULL REFERENCES org);
+CREATE TABLE child () INHERITS (parent);
+CREATE TABLE refers_to_parent (id bigint PRIMARY KEY, parent_id bigint NOT NULL REFERENCES parent);
 CREATE TABLE orphan (n integer) PARTITION BY LIST (n);
 CREATE TABLE orphan_1 PARTITION OF orphan FOR VALUES IN (1);
 CREATE TABLE app.invoice (id bigint PRIMARY KEY, org_id uuid NOT NULL REFERENCES public.org);
