@@ -519,7 +519,7 @@ func (a *analysis) dangerOfStatement(node any) danger {
 	case *pgparse.MergeStmt:
 		add(n.JoinCondition)
 	case *pgparse.RangeFunction, *pgparse.RangeTableFunc:
-		if a.columnsOf(n).any() {
+		if readsColumn(n) {
 			found = cheap
 		}
 	case *pgparse.RangeSubselect:

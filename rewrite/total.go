@@ -54,7 +54,7 @@ func (t totality) of(node any) bool {
 		}
 		return total
 	}
-	if c := t.columnsOf(node); !c.any() {
+	if !readsColumn(node) {
 		return true // the same for every row
 	}
 	switch n := node.(type) {
@@ -161,14 +161,21 @@ func (a *analysis) hasPartial(node any) bool {
 	return partial
 }
 
+// readsColumn reports whether an expression names a column.
+func readsColumn(node any) bool {
+	_, found := node.(*pgparse.ColumnRef)
+	if !found {
+		pgparse.Children(node, func(child any) { found = found || readsColumn(child) })
+	}
+	return found
+}
+
 // columns are the columns that an expression names.
 type columns struct {
 	unqualified bool
 	qualifiers  map[string]bool // by alias or table name
 	declared    map[string]bool // the aliases and tables of subqueries inside it
 }
-
-func (c *columns) any() bool { return c.unqualified || len(c.qualifiers) > 0 }
 
 // reachesOut reports whether a name is qualified by something that is not
 // declared inside.
@@ -259,7 +266,7 @@ func (a *analysis) dangerOf(node any) danger {
 	if holdsSubLink(node) {
 		return cheap // it may become a join, and its conditions be evaluated one by one
 	}
-	cost := a.leastCost(node)
+	cost := leastCost(node)
 	if (totality{analysis: a, overCasts: true}).of(node) {
 		cost++ // it is a cast that fails, and one between types of the same form does not
 	}
@@ -277,17 +284,16 @@ func holdsSubLink(node any) bool {
 
 // leastCost returns a lower bound on what evaluating an expression costs, in
 // operators, whatever the planner folds or inlines. A cast may cost nothing.
-func (a *analysis) leastCost(node any) int {
-	c := a.columnsOf(node)
-	if !c.any() {
+func leastCost(node any) int {
+	if !readsColumn(node) {
 		return 0
 	}
 	sum, least := 0, -1
 	pgparse.Children(node, func(child any) {
-		if c := a.columnsOf(child); !c.any() {
+		if !readsColumn(child) {
 			return
 		}
-		cost := a.leastCost(child)
+		cost := leastCost(child)
 		sum += cost
 		if least < 0 || cost < least {
 			least = cost
@@ -299,13 +305,13 @@ func (a *analysis) leastCost(node any) int {
 			sum++
 		}
 	case *pgparse.A_Expr:
-		if a.mayBeSame(pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)) {
+		if mayBeSame(pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)) {
 			return max(least, 0) // of x = x the planner makes x IS NOT NULL
 		}
 		if n.Kind != pgparse.A_Expr_Kind_AEXPR_OP || len(n.Name) != 1 || n.Lexpr.GetRowExpr() != nil || n.Rexpr.GetRowExpr() != nil {
 			return max(least, 0) // rows are compared column by column
 		}
-		if name := n.Name[0].GetString_().GetSval(); name != "=" && name != "<>" && name != "!=" || !a.mayVanish(n) {
+		if name := n.Name[0].GetString_().GetSval(); name != "=" && name != "<>" && name != "!=" || !mayVanish(n) {
 			sum++
 		}
 	case *pgparse.BoolExpr, *pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
@@ -317,22 +323,22 @@ func (a *analysis) leastCost(node any) int {
 
 // mayBeSame reports whether two expressions may be one: a column can be written
 // with its table and without, so that their text does not tell.
-func (a *analysis) mayBeSame(left, right any) bool {
-	return left != nil && reflect.TypeOf(left) == reflect.TypeOf(right) && a.columnsOf(left).any() && a.columnsOf(right).any()
+func mayBeSame(left, right any) bool {
+	return left != nil && reflect.TypeOf(left) == reflect.TypeOf(right) && readsColumn(left) && readsColumn(right)
 }
 
 // mayVanish reports whether an equality may be one of a boolean with a constant,
 // which the planner replaces by the boolean alone.
-func (a *analysis) mayVanish(n *pgparse.A_Expr) bool {
+func mayVanish(n *pgparse.A_Expr) bool {
 	left, right := pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)
-	if a.columnsOf(left).any() && a.columnsOf(right).any() {
+	if readsColumn(left) && readsColumn(right) {
 		return false
 	}
 	for _, side := range []any{left, right} {
 		switch side := side.(type) {
 		case *pgparse.TypeCast:
 			name := side.TypeName.GetNames()
-			if len(name) > 0 && name[len(name)-1].GetString_().GetSval() != "bool" && a.columnsOf(side).any() {
+			if len(name) > 0 && name[len(name)-1].GetString_().GetSval() != "bool" && readsColumn(side) {
 				return false
 			}
 		case *pgparse.A_Expr:
