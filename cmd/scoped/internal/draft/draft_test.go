@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -64,6 +65,14 @@ func TestGolden(t *testing.T) {
 				prepare(t, conn, p, table)
 			}
 		})
+	}
+}
+
+// TestDocumentation compares the policy that the documentation shows.
+func TestDocumentation(t *testing.T) {
+	const page = "../../../../docs/command.md"
+	if !strings.Contains(file(t, page), "```yaml\n"+file(t, "testdata/blog.yaml")+"```\n") {
+		t.Errorf("%s does not show testdata/blog.yaml", page)
 	}
 }
 
