@@ -80,6 +80,7 @@ says why.`},
 		newRewriteCommand(),
 		newExplainCommand(),
 		newCatalogCommand(),
+		newCheckCommand(),
 		newManCommand(),
 	)
 	prepareHelp(root)

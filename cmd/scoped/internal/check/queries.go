@@ -1,0 +1,177 @@
+package check
+
+// The queries are for PostgreSQL 14 and later, with pg_catalog first in the
+// search_path. What only later versions have is read by its name from JSON.
+
+const sessionQuery = `
+SELECT session_user::text, current_setting('server_version_num')::int, (SELECT count(*) FROM pg_largeobject_metadata)::int`
+
+// notSystem is a condition on pg_namespace n: not the system's own.
+const notSystem = ` n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' `
+
+const schemasQuery = `
+SELECT n.nspname::text, has_schema_privilege('public', n.oid, 'CREATE')
+FROM pg_namespace n WHERE` + notSystem + `ORDER BY 1`
+
+const rolesQuery = `
+SELECT r.rolname::text, r.rolsuper, r.rolbypassrls, r.rolcanlogin,
+  ARRAY(
+    SELECT p.rolname::text FROM pg_roles p
+    WHERE NOT r.rolsuper AND p.oid <> r.oid AND pg_has_role(r.oid, p.oid, 'MEMBER') AND p.rolname IN
+      ('pg_read_all_data', 'pg_write_all_data', 'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')
+    ORDER BY 1)
+FROM pg_roles r WHERE r.rolname !~ '^pg_' ORDER BY 1`
+
+const settingsQuery = `
+SELECT coalesce(r.rolname, '')::text, coalesce(d.datname, '')::text, split_part(c, '=', 1), substr(c, strpos(c, '=') + 1)
+FROM pg_db_role_setting s
+CROSS JOIN unnest(s.setconfig) c
+LEFT JOIN pg_roles r ON r.oid = s.setrole
+LEFT JOIN pg_database d ON d.oid = s.setdatabase
+WHERE (s.setdatabase = 0 OR d.datname = current_database()) AND (s.setrole = 0 OR r.oid IS NOT NULL)
+ORDER BY 1, 2, 3`
+
+const relationsQuery = `
+SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, pg_get_userbyid(c.relowner)::text,
+  c.relrowsecurity, c.relforcerowsecurity,
+  EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'),
+  coalesce(c.reloptions, '{}'),
+  c.reltuples < 0 AND c.relkind IN ('r', 'm') AND pg_relation_size(c.oid) > 0,
+  ARRAY(SELECT i.inhparent FROM pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno),
+  ARRAY(
+    SELECT a.privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = 0
+    UNION
+    SELECT a.privilege_type FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = c.oid AND a.grantee = 0
+    ORDER BY 1)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND` + notSystem + `ORDER BY 2, 3`
+
+const columnsQuery = `
+SELECT a.attrelid, a.attname::text,
+  (WITH RECURSIVE b (oid) AS (
+     SELECT a.atttypid UNION ALL SELECT t.typbasetype FROM b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype = 'd')
+   SELECT format_type(b.oid, NULL) FROM b JOIN pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'),
+  a.attnotnull OR t.typnotnull, coalesce(pg_get_expr(d.adbin, d.adrelid), ''), a.attidentity <> '', a.attgenerated <> '',
+  coalesce(NOT l.collisdeterministic, false)
+FROM pg_attribute a
+JOIN pg_class c ON c.oid = a.attrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_type t ON t.oid = a.atttypid
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+LEFT JOIN pg_collation l ON l.oid = a.attcollation
+WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND` + notSystem + `
+ORDER BY a.attrelid, a.attnum`
+
+const indexesQuery = `
+SELECT i.indrelid, x.relname::text, m.amname::text, i.indisunique, i.indisprimary, i.indisexclusion, i.indisvalid AND i.indisready,
+  k.oid IS NOT NULL,
+  ARRAY(
+    SELECT coalesce(a.attname, '')::text
+    FROM unnest(i.indkey) WITH ORDINALITY u(num, n) LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.num AND u.num <> 0
+    WHERE u.n <= i.indnkeyatts ORDER BY u.n),
+  ARRAY(
+    SELECT o.oprname = '=' FROM unnest(k.conexclop) WITH ORDINALITY u(op, n) JOIN pg_operator o ON o.oid = u.op ORDER BY u.n),
+  coalesce(pg_get_expr(i.indpred, i.indrelid), ''),
+  CASE WHEN k.contype = 'x' THEN pg_get_constraintdef(k.oid) ELSE pg_get_indexdef(i.indexrelid) END
+FROM pg_index i
+JOIN pg_class x ON x.oid = i.indexrelid
+JOIN pg_am m ON m.oid = x.relam
+JOIN pg_class c ON c.oid = i.indrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
+WHERE` + notSystem + `ORDER BY 1, 2`
+
+// Foreign keys that PostgreSQL adds for the partitions of the table referred to
+// are left out.
+const foreignKeysQuery = `
+SELECT f.conrelid, f.conname::text,
+  ARRAY(
+    SELECT a.attname::text FROM unnest(f.conkey) WITH ORDINALITY u(num, n)
+    JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = u.num ORDER BY u.n),
+  f.confrelid,
+  ARRAY(
+    SELECT a.attname::text FROM unnest(f.confkey) WITH ORDINALITY u(num, n)
+    JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = u.num ORDER BY u.n),
+  f.confdeltype::text || f.confupdtype::text, f.convalidated, coalesce((to_jsonb(f) ->> 'conenforced')::bool, true),
+  EXISTS (SELECT FROM pg_trigger t WHERE t.tgconstraint = f.oid AND t.tgenabled = 'D')
+FROM pg_constraint f
+JOIN pg_namespace n ON n.oid = f.connamespace
+WHERE f.contype = 'f' AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = f.conparentid AND p.conrelid = f.conrelid) AND` + notSystem + `
+ORDER BY 1, 2`
+
+const functionsQuery = `
+SELECT p.oid, n.nspname::text, p.proname::text, pg_get_function_identity_arguments(p.oid), l.lanname::text, p.prosecdef,
+  EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c ~ '^search_path='),
+  CASE WHEN l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL THEN p.prosrc ELSE '' END,
+  EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_language l ON l.oid = p.prolang
+WHERE p.prokind <> 'a' AND` + notSystem + `ORDER BY 2, 3, 4`
+
+const usesQuery = `
+WITH dependency AS (
+  SELECT DISTINCT d.classid, d.objid, d.objsubid,
+    CASE WHEN d.refclassid = 'pg_class'::regclass THEN d.refobjid ELSE 0 END::oid AS relation,
+    CASE WHEN d.refclassid = 'pg_proc'::regclass THEN d.refobjid ELSE 0 END::oid AS function
+  FROM pg_depend d
+  WHERE d.refclassid IN ('pg_class'::regclass, 'pg_proc'::regclass) AND d.deptype IN ('n', 'a'))
+SELECT CASE r.ev_type WHEN '1' THEN 'view' ELSE 'rule' END, r.ev_class, r.rulename::text, d.relation, d.function
+  FROM dependency d JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid
+  WHERE d.relation <> r.ev_class
+UNION
+SELECT 'function', d.objid, '', d.relation, d.function FROM dependency d WHERE d.classid = 'pg_proc'::regclass
+UNION
+SELECT 'default', x.adrelid, a.attname::text, d.relation, d.function
+  FROM dependency d JOIN pg_attrdef x ON d.classid = 'pg_attrdef'::regclass AND x.oid = d.objid
+  JOIN pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
+  WHERE d.function <> 0
+UNION
+SELECT 'check', k.conrelid, k.conname::text, d.relation, d.function
+  FROM dependency d JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
+  WHERE k.contype = 'c' AND k.conrelid <> 0 AND d.function <> 0
+UNION
+SELECT 'index', i.indrelid, c.relname::text, d.relation, d.function
+  FROM dependency d JOIN pg_index i ON d.classid = 'pg_class'::regclass AND i.indexrelid = d.objid JOIN pg_class c ON c.oid = d.objid
+  WHERE d.function <> 0
+UNION
+SELECT 'operator', 0, o.oid::regoperator::text, 0, o.oprcode::oid
+  FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE` + notSystem + `
+UNION
+SELECT 'cast', 0, format('(%s AS %s)', format_type(c.castsource, NULL), format_type(c.casttarget, NULL)), 0, c.castfunc
+  FROM pg_cast c WHERE c.castfunc <> 0
+ORDER BY 1, 2, 3, 4, 5`
+
+// The bit 2 of tgtype is that of BEFORE.
+const triggersQuery = `
+SELECT t.tgrelid, t.tgname::text, t.tgfoid, t.tgtype & 2 <> 0
+FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' ORDER BY 1, 2`
+
+const rulesQuery = `
+SELECT r.ev_class, r.rulename::text FROM pg_rewrite r WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D' ORDER BY 1, 2`
+
+const policiesQuery = `
+SELECT p.polrelid, p.polname::text,
+  concat(pg_get_expr(p.polqual, p.polrelid), ' ', pg_get_expr(p.polwithcheck, p.polrelid)) LIKE '%current_setting(%'
+FROM pg_policy p ORDER BY 1, 2`
+
+const rightsQuery = `
+SELECT r.rolname::text, c.oid, pg_has_role(r.oid, c.relowner, 'MEMBER')
+FROM pg_roles r
+CROSS JOIN pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE r.rolcanlogin AND NOT r.rolsuper AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND` + notSystem + `
+  AND has_database_privilege(r.oid, current_database(), 'CONNECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE')
+  AND (has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE') OR has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE'))
+ORDER BY 1, n.nspname, c.relname`
+
+const publicationsQuery = `
+SELECT p.pubname::text, c.oid, b.puballtables, to_jsonb(p) ->> 'rowfilter' IS NOT NULL
+FROM pg_publication_tables p
+JOIN pg_publication b ON b.pubname = p.pubname
+JOIN pg_namespace n ON n.nspname = p.schemaname
+JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+ORDER BY 1, n.nspname, c.relname`
+
+const subscribedQuery = `
+SELECT s.subname::text, r.srrelid FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid ORDER BY 1, 2`

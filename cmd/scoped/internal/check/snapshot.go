@@ -1,0 +1,235 @@
+package check
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scoped-pgx/scoped/catalog"
+)
+
+// A Snapshot is what the rules look at of a database: PostgreSQL's system
+// catalogues and what the session's settings are, read once.
+type Snapshot struct {
+	user         string // who read it
+	version      int    // as in server_version_num
+	largeObjects int
+	session      map[string]string // settings, by name
+	catalog      *catalog.Catalog
+
+	schemas      []*schema
+	roles        []*role
+	settings     []*setting
+	relations    []*relation
+	columns      []*column
+	indexes      []*index
+	foreignKeys  []*foreignKey
+	functions    []*function
+	uses         []*use
+	triggers     []*trigger
+	rules        []*rewriteRule
+	policies     []*rowPolicy
+	rights       []*right
+	publications []*publication
+	subscribed   []*subscribed
+}
+
+// A schema is one that is neither the system's nor of temporary tables.
+type schema struct {
+	Name         string
+	PublicCreate bool // everybody may create objects in it
+}
+
+type role struct {
+	Name      string
+	Superuser bool
+	BypassRLS bool
+	Login     bool
+	Reaches   []string // PostgreSQL's own roles of which it is a member, for data and files
+}
+
+// A setting is one that sessions begin with. Role and Database are empty where it
+// is for all of them.
+type setting struct{ Role, Database, Name, Value string }
+
+type relation struct {
+	OID       uint32
+	Schema    string
+	Name      string
+	Kind      string // pg_class.relkind
+	Owner     string
+	Security  bool // row-level security is enabled
+	Forced    bool // for the owner too
+	Extension bool // it belongs to one
+	Options   []string
+	Unread    bool     // it has rows and was never analysed
+	Parents   []uint32 // from which it inherits, or whose partition it is
+	Public    []string // the rights of PUBLIC
+}
+
+type column struct {
+	Relation         uint32
+	Name             string
+	Type             string // of a domain that on which it is based
+	NotNull          bool
+	Default          string // its expression, or that of a generated column
+	Identity         bool
+	Generated        bool
+	Nondeterministic bool // its collation takes different values for equal
+}
+
+type index struct {
+	Relation   uint32
+	Name       string
+	Method     string
+	Unique     bool
+	Primary    bool
+	Exclusion  bool
+	Valid      bool
+	Constraint bool
+	Columns    []string // of the key; empty for an expression
+	Equals     []bool   // of an exclusion constraint, where the operator is =
+	Predicate  string
+	Definition string
+}
+
+type foreignKey struct {
+	Relation  uint32
+	Name      string
+	Columns   []string
+	Target    uint32
+	Keys      []string
+	Actions   string // pg_constraint.confdeltype and confupdtype
+	Validated bool
+	Enforced  bool
+	Disabled  bool // its triggers are
+}
+
+type function struct {
+	OID       uint32
+	Schema    string
+	Name      string
+	Arguments string
+	Language  string
+	Definer   bool
+	Path      bool // it sets a search_path
+	Body      string
+	Extension bool
+}
+
+// A use is a dependency of something on a relation or function.
+type use struct {
+	Kind     string // view, rule, function, default, check, index, operator or cast
+	Object   uint32 // the relation or function that depends; 0 of operators and casts
+	Name     string // of what depends
+	Relation uint32
+	Function uint32
+}
+
+type trigger struct {
+	Relation uint32
+	Name     string
+	Function uint32
+	Before   bool
+}
+
+type rewriteRule struct {
+	Relation uint32
+	Name     string
+}
+
+type rowPolicy struct {
+	Relation uint32
+	Name     string
+	Setting  bool // it reads a setting of the session
+}
+
+// A right says that a role that can log in, and is no superuser, may read or
+// write a table.
+type right struct {
+	Role     string
+	Relation uint32
+	Owner    bool
+}
+
+type publication struct {
+	Name     string
+	Relation uint32
+	All      bool // tables
+	Filtered bool
+}
+
+type subscribed struct {
+	Subscription string
+	Relation     uint32
+}
+
+// Read takes a snapshot of the database to which conn is connected, in one
+// transaction that sees one state and changes nothing. It needs PostgreSQL 14 or
+// later, and no right but to connect.
+func Read(ctx context.Context, conn *pgx.Conn) (*Snapshot, error) {
+	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return nil, err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	return read(ctx, tx)
+}
+
+func read(ctx context.Context, tx pgx.Tx) (*Snapshot, error) {
+	r := &reader{ctx: ctx, tx: tx}
+	s := &Snapshot{session: map[string]string{}}
+	for _, name := range []string{"search_path", "standard_conforming_strings", "client_encoding", "session_replication_role"} {
+		var value string
+		r.row("SELECT pg_catalog.current_setting('"+name+"')", &value)
+		s.session[name] = value
+	}
+	// From here on the names that PostgreSQL prints do not depend on the session.
+	r.row("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)", new(string))
+	r.row(sessionQuery, &s.user, &s.version, &s.largeObjects)
+	s.schemas = list[schema](r, schemasQuery)
+	s.roles = list[role](r, rolesQuery)
+	s.settings = list[setting](r, settingsQuery)
+	s.relations = list[relation](r, relationsQuery)
+	s.columns = list[column](r, columnsQuery)
+	s.indexes = list[index](r, indexesQuery)
+	s.foreignKeys = list[foreignKey](r, foreignKeysQuery)
+	s.functions = list[function](r, functionsQuery)
+	s.uses = list[use](r, usesQuery)
+	s.triggers = list[trigger](r, triggersQuery)
+	s.rules = list[rewriteRule](r, rulesQuery)
+	s.policies = list[rowPolicy](r, policiesQuery)
+	s.rights = list[right](r, rightsQuery)
+	s.publications = list[publication](r, publicationsQuery)
+	s.subscribed = list[subscribed](r, subscribedQuery)
+	if r.err != nil {
+		return nil, fmt.Errorf("the server's catalogues could not be read: %w", r.err)
+	}
+	var err error
+	s.catalog, err = catalog.Read(ctx, tx)
+	return s, err
+}
+
+// A reader asks until the first error.
+type reader struct {
+	ctx context.Context
+	tx  pgx.Tx
+	err error
+}
+
+func (r *reader) row(query string, into ...any) {
+	if r.err == nil {
+		r.err = r.tx.QueryRow(r.ctx, query).Scan(into...)
+	}
+}
+
+// list returns the rows of a query, whose columns are the fields of T.
+func list[T any](r *reader, query string) (all []*T) {
+	if r.err != nil {
+		return nil
+	}
+	rows, _ := r.tx.Query(r.ctx, query)
+	all, r.err = pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[T])
+	return all
+}
