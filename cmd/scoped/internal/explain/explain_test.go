@@ -132,6 +132,9 @@ func TestPlan(t *testing.T) {
 			[]string{"SubPlan 1", "app.post scoped_"}, []string{"Insert on app.comment", "Result"}, "app.post(id): post_pkey\n"},
 		{"DECLARE c CURSOR FOR SELECT id FROM post WHERE body = 'x'", "site=1",
 			[]string{"post.site_id = '1'::bigint"}, []string{" on app.post"}, "app.post(site_id): post_site_id_body_idx\n"},
+		// PostgreSQL 15 calls the subqueries $0 and $1.
+		{"SELECT c.id FROM post, country AS c WHERE c.id = (SELECT min(id) FROM country) OR c.id = (SELECT max(id) FROM country)", "site=1",
+			[]string{"post.site_id = $1"}, []string{"(c.id = "}, "app.post(site_id): post_site_id_body_idx\n"},
 		{"SELECT id FROM country", "site=1", nil, []string{"Seq Scan on app.country"}, ""},
 		{"BEGIN", "site=1", nil, []string{"Utility statements have no plan structure"}, ""},
 	} {
