@@ -45,7 +45,7 @@ work.`},
 		return codes, cobra.ShellCompDirectiveNoFileComp
 	})
 	roles := command.Flags().StringArray("role", nil,
-		"a role with which the program connects; may be given several times. Without one it is the role that connects here, unless"+
+		"the `ROLE` with which the program connects; may be given several times. Without one it is the role that connects here, unless"+
 			" that is a superuser.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		options := check.Options{Roles: *roles}

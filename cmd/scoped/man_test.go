@@ -43,6 +43,9 @@ func TestCommandsHaveHelp(t *testing.T) {
 				t.Errorf("the help of %s lacks %q", command.Name(), want)
 			}
 		}
+		if strings.Contains(text, "stringArray") {
+			t.Errorf("the help of %s does not name an option's value, in backquotes", command.Name())
+		}
 		for line := range strings.Lines(text) {
 			if n := len([]rune(strings.TrimSpace(line))); n > helpWidth {
 				t.Errorf("the help of %s has a line of %d characters: %s", command.Name(), n, line)

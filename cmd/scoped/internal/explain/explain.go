@@ -67,6 +67,9 @@ type Refusal struct {
 	place    rewrite.Position // in lines
 }
 
+// lineBreaks are those of YAML.
+var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
 // New explains a statement in a scope of the policy in a file, which holds source.
 func New(s *scope.Scope, file string, source []byte, sql string) (*Report, error) {
 	r := &Report{SQL: sql, Policy: file, Args: []Argument{}, Tables: []Table{}, scope: s}
@@ -86,7 +89,7 @@ func New(s *scope.Scope, file string, source []byte, sql string) (*Report, error
 	for i, a := range r.outcome.Args {
 		r.Args = append(r.Args, Argument{r.outcome.Params + 1 + i, a.Dimension, a.Value})
 	}
-	lines := strings.Split(string(source), "\n")
+	lines := strings.Split(lineBreaks.Replace(string(source)), "\n")
 	for _, ref := range r.outcome.Tables {
 		r.Tables = append(r.Tables, r.table(ref, lines))
 	}

@@ -50,6 +50,11 @@ ANALYZE post, comment;
 
 func report(t *testing.T, sql string, options ...string) *explain.Report {
 	t.Helper()
+	return reportUnder(t, source, sql, options...)
+}
+
+func reportUnder(t *testing.T, source, sql string, options ...string) *explain.Report {
+	t.Helper()
 	p, err := policy.Parse("policy.yaml", []byte(source))
 	if err != nil {
 		t.Fatal(err)
@@ -93,6 +98,17 @@ func TestLines(t *testing.T) {
 		}
 		if !slices.Equal(got, c.want) || r.Tables[0].Note != c.note {
 			t.Errorf("%s under %s: lines %d %q, want %d %q", c.sql, c.scope, got, r.Tables[0].Note, c.want, c.note)
+		}
+	}
+}
+
+// TestLineBreaks shows the same lines whatever breaks them in the file.
+func TestLineBreaks(t *testing.T) {
+	want := report(t, "SELECT 1 FROM comment", "site=1").Tables[0].Lines
+	for _, lineBreak := range []string{"\r\n", "\r"} {
+		r := reportUnder(t, strings.ReplaceAll(source, "\n", lineBreak), "SELECT 1 FROM comment", "site=1")
+		if got := r.Tables[0].Lines; !slices.Equal(got, want) {
+			t.Errorf("with %q: %v, want %v", lineBreak, got, want)
 		}
 	}
 }
