@@ -9,14 +9,20 @@ import (
 
 // The trees that the certificate compares with, as the parser makes them.
 
-func stringNode(s string) *pgparse.Node {
-	return &pgparse.Node{Node: &pgparse.Node_String_{String_: &pgparse.String{Sval: s}}}
-}
+func stringNode(s string) *pgparse.Node { return stringNodes(s)[0] }
 
+// stringNodes are most of the nodes, and so are made in one piece of memory.
 func stringNodes(names ...string) []*pgparse.Node {
 	nodes := make([]*pgparse.Node, len(names))
+	memory := make([]struct {
+		node    pgparse.Node
+		in      pgparse.Node_String_
+		message pgparse.String
+	}, len(names))
 	for i, name := range names {
-		nodes[i] = stringNode(name)
+		m := &memory[i]
+		m.node.Node, m.in.String_, m.message.Sval = &m.in, &m.message, name
+		nodes[i] = &m.node
 	}
 	return nodes
 }
