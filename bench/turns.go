@@ -17,8 +17,9 @@ type cell struct {
 	Arms        []armResult `json:"arms"`
 }
 
-// An armResult is what an arm made of a cell. The ratios are those of the medians
-// of the same round, to the arm that is its reference.
+// An armResult is what an arm made of a cell: the latency over all operations, the
+// throughput over the rounds, and their ratios to the arm that is its reference,
+// each between the medians of one round.
 type armResult struct {
 	Arm             string  `json:"arm"`
 	Reference       string  `json:"reference,omitempty"`
@@ -36,11 +37,11 @@ func (b *bench) workloads(ctx context.Context) error {
 	}
 	defer db.close()
 	b.results.Workloads, b.results.Machine.PostgreSQL = nil, db.version()
-	rounds, slice, connections := b.roundsOr(50), 25*time.Millisecond, []int{1, 4, maxConnections}
+	rounds, connections := b.roundsOr(50), []int{1, 4, maxConnections}
 	if b.quick {
-		rounds, slice, connections = b.roundsOr(7), 8*time.Millisecond, []int{1, maxConnections}
+		rounds, connections = b.roundsOr(6), []int{1, maxConnections}
 	}
-	fmt.Fprintf(b.out, "\nWorkloads: medians of %d rounds, ratios within a round with their quartiles\n", rounds)
+	fmt.Fprintf(b.out, "\nWorkloads: medians, and ratios within a round with their quartiles\n")
 	for _, w := range workloads {
 		if b.workload != "" && b.workload != w.name {
 			continue
@@ -49,6 +50,15 @@ func (b *bench) workloads(ctx context.Context) error {
 			return err
 		}
 		for _, connections := range connections {
+			rounds, slice := rounds, 25*time.Millisecond
+			if w.slow {
+				rounds = (rounds + 1) / 2
+			}
+			if connections == 1 {
+				// The shorter the turns the more what else runs on the machine strikes
+				// all alike.
+				rounds, slice = 5*rounds, slice/5
+			}
 			c, err := db.takeTurns(ctx, w, connections, rounds, slice)
 			if err != nil {
 				return fmt.Errorf("%s: %w", w.name, err)
@@ -63,13 +73,13 @@ func (b *bench) workloads(ctx context.Context) error {
 // takeTurns lets the arms take turns, in each round in another order.
 func (db *database) takeTurns(ctx context.Context, w *workload, connections, rounds int, slice time.Duration) (cell, error) {
 	arms := db.arms.of(w)
-	latencies, throughputs := make([][]float64, len(arms)), make([][]float64, len(arms))
+	operations, latencies, throughputs := make([][]float64, len(arms)), make([][]float64, len(arms)), make([][]float64, len(arms))
 	order := rand.New(rand.NewPCG(1, uint64(connections)))
 	for round := range rounds {
 		// What was written is taken back now and then. The server makes its plans
 		// anew for that, so each connection is warmed up, at first until its plans
 		// are generic, which they are with the sixth execution.
-		if round%10 == 0 {
+		if round%max(rounds/5, 1) == 0 {
 			if err := db.reset(ctx, w); err != nil {
 				return cell{}, err
 			}
@@ -88,11 +98,12 @@ func (db *database) takeTurns(ctx context.Context, w *workload, connections, rou
 		}
 		for _, a := range order.Perm(len(arms)) {
 			t := turn{arm: arms[a], workload: w, connections: connections, first: (round + 1) * 1000, slice: slice, least: 1}
-			latency, throughput, err := t.run(ctx)
+			each, throughput, err := t.run(ctx)
 			if err != nil {
 				return cell{}, fmt.Errorf("%s: %w", arms[a].name, err)
 			}
-			latencies[a], throughputs[a] = append(latencies[a], latency), append(throughputs[a], throughput)
+			operations[a] = append(operations[a], each...)
+			latencies[a], throughputs[a] = append(latencies[a], median(each)), append(throughputs[a], throughput)
 		}
 	}
 	if err := db.reset(ctx, w); err != nil {
@@ -100,7 +111,7 @@ func (db *database) takeTurns(ctx context.Context, w *workload, connections, rou
 	}
 	c := cell{Workload: w.name, Connections: connections}
 	for a, each := range arms {
-		r := armResult{Arm: each.name, Reference: each.reference, Latency: spreadOf(latencies[a]), Throughput: spreadOf(throughputs[a])}
+		r := armResult{Arm: each.name, Reference: each.reference, Latency: spreadOf(operations[a]), Throughput: spreadOf(throughputs[a])}
 		to := slices.IndexFunc(arms, func(other *arm) bool { return other.name == each.reference })
 		if to >= 0 {
 			latency, throughput := spreadOf(ratios(latencies[a], latencies[to])), spreadOf(ratios(throughputs[a], throughputs[to]))
@@ -134,8 +145,8 @@ type turn struct {
 	least       int           // operations of each worker, whatever the time
 }
 
-// run returns the median latency in µs, and the operations per second.
-func (t turn) run(ctx context.Context) (latency, throughput float64, err error) {
+// run returns the latency of each operation in µs, and the operations per second.
+func (t turn) run(ctx context.Context) (latencies []float64, throughput float64, err error) {
 	type outcome struct {
 		latencies []float64
 		rate      float64
@@ -152,15 +163,14 @@ func (t turn) run(ctx context.Context) (latency, throughput float64, err error) 
 		})
 	}
 	workers.Wait()
-	var latencies []float64
 	for _, o := range outcomes {
 		if o.err != nil {
-			return 0, 0, o.err
+			return nil, 0, o.err
 		}
 		latencies = append(latencies, o.latencies...)
 		throughput += o.rate
 	}
-	return median(latencies), throughput, nil
+	return latencies, throughput, nil
 }
 
 // work runs operations for one worker, whose tenants are no other's.

@@ -51,6 +51,7 @@ type scopeOf func(column string) func(*gorm.DB) *gorm.DB
 type workload struct {
 	name       string
 	operations []*operation
+	slow       bool // an operation takes milliseconds
 }
 
 func (w *workload) operation(i int) *operation { return w.operations[i%len(w.operations)] }
@@ -62,10 +63,10 @@ var workloads = []*workload{
 	{name: "insert", operations: []*operation{insert}},
 	{name: "update", operations: []*operation{update}},
 	{name: "mixed 80/20", operations: []*operation{pointRead, pointRead, pointRead, pointRead, update}},
-	{name: "bulk insert", operations: []*operation{bulkInsert}},
-	{name: "bulk insert, filled", operations: []*operation{bulkFilled}},
-	{name: "bulk insert, path", operations: []*operation{bulkPath}},
-	{name: "bulk copy", operations: []*operation{bulkCopy}},
+	{name: "bulk insert", operations: []*operation{bulkInsert}, slow: true},
+	{name: "bulk insert, filled", operations: []*operation{bulkFilled}, slow: true},
+	{name: "bulk insert, path", operations: []*operation{bulkPath}, slow: true},
+	{name: "bulk copy", operations: []*operation{bulkCopy}, slow: true},
 }
 
 // GORM's models.
