@@ -30,6 +30,15 @@ const (
 // PGDATABASE and so on, as pgx and psql read them. It may be what a program gives
 // the driver.
 func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
+	config, err := parseDSN(dsn)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.ConnectConfig(ctx, config)
+}
+
+// parseDSN reads --dsn without the driver's own parameters.
+func parseDSN(dsn string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, err
@@ -39,7 +48,7 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 			delete(config.RuntimeParams, name)
 		}
 	}
-	return pgx.ConnectConfig(ctx, config)
+	return config, nil
 }
 
 // policyFlag adds --policy, for loadPolicy.

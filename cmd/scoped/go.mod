@@ -3,10 +3,15 @@ module github.com/scoped-pgx/scoped/cmd/scoped
 go 1.26
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/goccy/go-yaml v1.19.2
+	github.com/hinshun/vt10x v0.0.0-20220301184237-5011da428d02
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/reeflective/readline v1.3.0
+	github.com/rivo/uniseg v0.4.7
 	github.com/scoped-pgx/scoped v0.0.0
 	github.com/spf13/cobra v1.10.2
+	golang.org/x/term v0.43.0
 )
 
 require (
@@ -22,6 +27,7 @@ require (
 	github.com/sqlc-dev/oliphant v0.2.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/sync v0.22.0 // indirect
+	golang.org/x/sys v0.45.0 // indirect
 	golang.org/x/text v0.41.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

@@ -1,0 +1,408 @@
+package shell_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/shell"
+)
+
+// The test's own program is the shell on the terminal: what edits lines there uses
+// the standard input and output of its process.
+const childDSN = "SCOPED_SHELL_TEST_DSN"
+
+func TestMain(m *testing.M) {
+	dsn := os.Getenv(childDSN)
+	if dsn == "" {
+		os.Exit(m.Run())
+	}
+	r := &run{dsn: dsn, scopes: strings.Fields(os.Getenv("SCOPED_SHELL_TEST_SCOPE"))}
+	o := shell.Options{Format: "table"}
+	o.Scope, o.Database = r.parse(new(testing.T))
+	if err := shell.Run(context.Background(), o, os.Stdin, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+}
+
+// patience is how long a screen may take to show what is waited for.
+const patience = 20 * time.Second
+
+// A console is a shell on a terminal of 100 columns.
+type console struct {
+	t       *testing.T
+	file    *os.File
+	screen  vt10x.Terminal
+	command *exec.Cmd
+	ended   chan struct{}
+	once    sync.Once
+}
+
+// open starts a shell on a terminal.
+func (r *run) open(t *testing.T, lines uint16, env ...string) *console {
+	t.Helper()
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "INPUTRC=/dev/null", "PAGER=",
+		childDSN+"="+r.dsn, "SCOPED_SHELL_TEST_SCOPE="+strings.Join(r.scopes, " "))
+	command.Env = append(command.Env, env...)
+	opened, err := pty.StartWithSize(command, &pty.Winsize{Rows: lines, Cols: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another one of it, which Close takes from a Read that waits.
+	descriptor, err := syscall.Dup(int(opened.Fd()))
+	if err == nil {
+		err = syscall.SetNonblock(descriptor, true)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(descriptor), "terminal")
+	opened.Close()
+	c := &console{t: t, file: file, command: command, ended: make(chan struct{}),
+		screen: vt10x.New(vt10x.WithSize(100, int(lines)))}
+	go func() {
+		_, _ = io.Copy(c.screen, file) // ends with an error when the terminal does
+		_ = command.Wait()
+		close(c.ended)
+	}()
+	t.Cleanup(func() {
+		c.hangUp()
+		select {
+		case <-c.ended:
+		case <-time.After(patience):
+			_ = command.Process.Kill()
+			t.Error("the shell outlived its terminal")
+		}
+	})
+	return c
+}
+
+func (c *console) hangUp() { c.once.Do(func() { c.file.Close() }) }
+
+// press sends keys.
+func (c *console) press(keys string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.file, keys); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// see waits until the screen shows text.
+func (c *console) see(text string) {
+	c.t.Helper()
+	c.until(fmt.Sprintf("shows %q", text), func(screen string) bool { return strings.Contains(screen, text) })
+}
+
+// seeLast waits until the last line of the screen ends with text.
+func (c *console) seeLast(text string) {
+	c.t.Helper()
+	c.until(fmt.Sprintf("ends with %q", text), func(screen string) bool {
+		lines := strings.Split(screen, "\n")
+		return strings.HasSuffix(lines[len(lines)-1], text)
+	})
+}
+
+func (c *console) until(what string, is func(screen string) bool) {
+	c.t.Helper()
+	var shown string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		var lines []string
+		for line := range strings.Lines(c.screen.String()) {
+			lines = append(lines, strings.TrimRight(line, " \n"))
+		}
+		if shown = strings.TrimRight(strings.Join(lines, "\n"), "\n"); is(shown) {
+			return
+		}
+	}
+	c.t.Fatalf("no screen %s; it is\n%s", what, shown)
+}
+
+// seeEnd waits until the shell has ended and returns its exit status.
+func (c *console) seeEnd() int {
+	c.t.Helper()
+	select {
+	case <-c.ended:
+	case <-time.After(patience):
+		c.t.Fatalf("the shell does not end; its screen is\n%s", c.screen.String())
+	}
+	return c.command.ProcessState.ExitCode()
+}
+
+const (
+	enter = "\r"
+	tab   = "\t"
+	up    = "\x1b[A"
+	ctrlC = "\x03"
+	ctrlD = "\x04"
+)
+
+func TestTerminal(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	c.press("SELECT 'a" + enter)
+	c.seeLast("[site=1]'>")
+	c.press("b' AS x," + enter)
+	c.seeLast("[site=1]->")
+	c.press("(SELECT $$" + enter)
+	c.seeLast("[site=1]$>")
+	c.press("$$ /*" + enter)
+	c.seeLast("[site=1]*>")
+	c.press("*/" + enter)
+	c.seeLast("[site=1](>")
+	c.press(") IS NULL AS y;" + enter)
+	c.see("a+| f")
+	c.press("\\scope site=2 user=7" + enter)
+	c.seeLast("[site=2 user=7]=>")
+	c.press("BEGIN;" + enter)
+	c.seeLast("[site=2 user=7]=*>")
+	c.press("\\scope site=1" + enter)
+	c.see("a transaction keeps its scope")
+	c.press("SELECT 1/0;" + enter)
+	c.seeLast("[site=2 user=7]=!>")
+	c.press("ROLLBACK;" + enter)
+	c.seeLast("[site=2 user=7]=>")
+	c.press("\\lookup site.slug=acme" + enter)
+	c.seeLast("[site=1 user=7]=>")
+	c.press("\\scope none" + enter)
+	c.seeLast("[no scope]=>")
+	c.press(ctrlD)
+	if status := c.seeEnd(); status != 0 {
+		t.Errorf("the exit status is %d", status)
+	}
+}
+
+func TestDisable(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	c.press("\\disable" + enter)
+	c.see("needs a reason")
+	c.press("\\disable ticket 9" + enter)
+	c.seeLast("Disable scopes? (yes/no)")
+	c.press("y" + enter)
+	c.see("Scopes stay enabled.")
+	c.press("\\disable ticket 9" + enter)
+	c.seeLast("Disable scopes? (yes/no)")
+	c.press(ctrlC)
+	c.seeLast("[site=1]=>")
+	c.press("\\disable ticket 9" + enter)
+	c.seeLast("Disable scopes? (yes/no)")
+	c.press("yes" + enter)
+	c.seeLast("[DISABLED]=#")
+	c.press("SELECT count(*) AS everybody FROM post;" + enter)
+	c.see("         6\n")
+	c.press("\\scope site=2" + enter)
+	c.seeLast("[site=2]=>")
+	c.press("\\q" + enter)
+	c.seeEnd()
+	data, err := os.ReadFile(filepath.Join(os.Getenv("XDG_STATE_HOME"), "scoped", "audit.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		`"msg":"the scope changes"`, `"scope":"disabled","reason":"ticket 9"`,
+		`"reason":"ticket 9","statement":"SELECT count(*) AS everybody FROM post"`,
+		`"from":"disabled","scope":"site=2"`,
+	} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("the audit log lacks %s:\n%s", want, data)
+		}
+	}
+}
+
+func TestInterrupt(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	c.press("SELECT 'never" + enter + "sent")
+	c.seeLast("[site=1]'> sent")
+	c.press(ctrlC)
+	c.seeLast("[site=1]=>")
+	c.press("\\conninfo" + enter)
+	c.see("process ")
+	_, before, _ := strings.Cut(c.screen.String(), ", process ")
+	before, _, _ = strings.Cut(before, "\n")
+	c.press("BEGIN;" + enter)
+	c.seeLast("[site=1]=*>")
+	c.press("SELECT pg_sleep(600);" + enter)
+	r.waitFor(t, "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
+	c.press(ctrlC)
+	c.see("canceling statement due to user request")
+	c.seeLast("[site=1]=!>")
+	c.press("ROLLBACK;" + enter + "\\conninfo" + enter)
+	// The same process twice: the connection is not lost.
+	c.until("has process "+before+" twice", func(screen string) bool {
+		return strings.Count(screen, ", process "+strings.TrimSpace(before)) == 2
+	})
+}
+
+// waitFor waits until a query answers true.
+func (r *run) waitFor(t *testing.T, query string) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), r.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		var is bool
+		if err := conn.QueryRow(context.Background(), query).Scan(&is); err != nil {
+			t.Fatal(err)
+		}
+		if is {
+			return
+		}
+	}
+	t.Fatalf("it did not come true that %s", query)
+}
+
+func TestHistory(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	c.press("SELECT 40 +" + enter)
+	c.seeLast("[site=1]->")
+	c.press("2 AS answer;" + enter)
+	c.see("     42\n")
+	c.press("\\scope site=2" + enter)
+	c.seeLast("[site=2]=>")
+	c.press(ctrlD)
+	c.seeEnd()
+
+	file := filepath.Join(os.Getenv("XDG_STATE_HOME"), "scoped", "history.jsonl")
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the history: %v, %v", info, err)
+	}
+	if _, _, err := r.play(t, "SELECT 'from a pipe';"); err != nil {
+		t.Fatal(err)
+	}
+	c = r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	c.press(up)
+	c.see("=> \\scope site=2")
+	c.press(up)
+	c.see("2 AS answer;")
+	c.press(enter)
+	c.see("     42\n")
+	c.seeLast("[site=1]=>")
+}
+
+func TestCompletion(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	for _, test := range []struct{ name, keys, want string }{
+		{"a keyword", "sel" + tab, "=> select"},
+		{"a table", "SELECT * FROM com" + tab, "=> SELECT * FROM comment"},
+		{"a column", "SELECT * FROM post WHERE publ" + tab, "WHERE published"},
+		{"of an alias", "SELECT * FROM post AS p WHERE p.publ" + tab, "WHERE p.published"},
+		{"over lines", "UPDATE post" + enter + "SET publ" + tab, "-> SET published"},
+		{"a command", "\\conn" + tab, "=> \\conninfo"},
+		{"a described table", "\\d com" + tab, "=> \\d comment"},
+		{"a dimension", "\\scope us" + tab, "=> \\scope user="},
+		{"a look-up", "\\lookup site.sl" + tab, "=> \\lookup site.slug="},
+		{"tables to choose from", "SELECT * FROM co" + tab, "comment  country"},
+	} {
+		c.press(test.keys)
+		c.until(test.name, func(screen string) bool { return strings.Contains(screen, test.want) })
+		c.press(ctrlC)
+		c.seeLast("[site=1]=>")
+		c.press("\\echo done with " + test.name + enter)
+		c.see("\ndone with " + test.name)
+		c.seeLast("[site=1]=>")
+	}
+	// Only what the policy knows and does not deny: the bell rings, nothing is added.
+	for _, word := range []string{"secr", "unli", "pg_cl"} {
+		c.press("SELECT * FROM " + word + tab + "1;" + enter)
+		c.see("FROM " + word + "1;")
+		c.seeLast("[site=1]=>")
+	}
+}
+
+// TestTypedAhead types while a statement runs, at the bottom of a small screen.
+func TestTypedAhead(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 10)
+	c.seeLast("[site=1]=>")
+	c.press("SELECT pg_sleep(0.5);" + enter + "SELECT 'first' AS a;" + enter + "SELECT 'sec" + "ond' AS b;" + enter + "\\echo third" + enter)
+	c.seeLast("[site=1]=>")
+	c.see(" second\n(1 row)\n\n")
+	c.see("=> \\echo third\nthird\n")
+}
+
+func TestLostConnection(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	kill := func() {
+		r.waitFor(t, "SELECT bool_and(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE application_name = 'scoped shell' AND datname = current_database()")
+	}
+	c.press("BEGIN;" + enter)
+	c.seeLast("[site=1]=*>")
+	c.press("UPDATE post SET votes = 1000;" + enter)
+	c.see("UPDATE 5")
+	kill()
+	c.press("SELECT 1;" + enter)
+	c.see("The connection to the server is lost.")
+	c.see("The transaction is lost with it: nothing of it was written.")
+	c.see("Connected again, in the scope site=1, outside a transaction.")
+	c.seeLast("[site=1]=>")
+	c.press("SELECT max(votes) AS most FROM post;" + enter)
+	c.see("    7\n")
+	c.press("BEGIN;" + enter)
+	c.seeLast("[site=1]=*>")
+	kill()
+	c.press("COMMIT;" + enter)
+	c.see("Whether the transaction was committed is not known.")
+	c.seeLast("[site=1]=>")
+}
+
+func TestHangUp(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	c.press("SELECT pg_sleep(600);" + enter)
+	const sleeping = "SELECT count(*) = %d FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+	r.waitFor(t, fmt.Sprintf(sleeping, 1))
+	c.hangUp()
+	c.seeEnd()
+	r.waitFor(t, fmt.Sprintf(sleeping, 0))
+
+	c = r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	c.hangUp() // at the prompt
+	c.seeEnd()
+}
+
+func TestPagerAndEditor(t *testing.T) {
+	r := newRun(t, "site=1")
+	editor := filepath.Join(t.TempDir(), "edit")
+	if err := os.WriteFile(editor, []byte("#!/bin/sh\nsed -i 's/one/edited/' \"$1\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := r.open(t, 12, "PAGER=head -2 | sed 's/^/paged:/'", "EDITOR="+editor)
+	c.seeLast("[site=1]=>")
+	c.press("SELECT n AS long FROM generate_series(1, 30) AS n;" + enter)
+	c.see("paged: long")
+	c.press("SELECT 'one' AS it;" + enter)
+	c.see("\n one\n")
+	c.press("\\e" + enter)
+	c.see("\n edited\n")
+	c.press("\\pset pager off" + enter + "SELECT n AS all FROM generate_series(1, 30) AS n;" + enter)
+	c.see("(30 rows)")
+}
