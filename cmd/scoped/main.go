@@ -50,10 +50,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 // and write only what is passed here, files aside.
 func newRootCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
-		Use:     "scoped COMMAND",
-		Short:   "Show what the driver scoped-pgx makes of SQL",
-		Long:    `scoped shows what the driver scoped-pgx makes of SQL, and looks after policies.`,
-		Example: `  echo 'SELECT * FROM post' | scoped rewrite --policy policy.yaml --scope site=1`,
+		Use:   "scoped COMMAND",
+		Short: "Show what the driver scoped-pgx makes of SQL",
+		Long:  `scoped proposes and checks policies for the driver scoped-pgx, and shows what it makes of SQL.`,
+		Example: `
+  scoped init --dsn postgres://localhost/blog --root site > policy.yaml
+  scoped check --policy policy.yaml --dsn postgres://localhost/blog
+  echo 'SELECT * FROM post' | scoped rewrite --policy policy.yaml --scope site=1`,
 		Annotations: map[string]string{notes: `
 The exit status is 0 when all is well, 1 when the command worked and what it looked at is not,
 such as a statement that is refused, and 2 when the command could not work; then standard error
@@ -79,8 +82,8 @@ says why.`},
 		newInitCommand(),
 		newRewriteCommand(),
 		newExplainCommand(),
-		newCatalogCommand(),
 		newShellCommand(),
+		newCatalogCommand(),
 		newCheckCommand(),
 		newManCommand(),
 	)
