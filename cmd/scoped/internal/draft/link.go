@@ -18,6 +18,8 @@ type link struct {
 	notes   []string
 	hides   bool // rows in which its column is NULL
 
+	optional bool // the dimension is
+
 	// problem is why the table is denied nevertheless: the link is not certain,
 	// or there is none although there should be. It may have no ways.
 	problem string
@@ -47,10 +49,9 @@ func (p *proposer) linksTo(d *dimension) map[*catalog.Table]*link {
 	for t, listed := range p.listed {
 		if s := listed.spec.on(d.name); s != nil {
 			l.links[t] = l.given(t, s, map[*catalog.Table]bool{})
-			l.addNames(t, s)
 		}
 	}
-	l.addRootNames()
+	l.addNames()
 	if d.root != nil && l.links[d.root] == nil && p.listed[d.root] == nil {
 		self := scoping{dimension: d.name, ways: []way{{column: d.key}}}
 		l.links[d.root] = &link{scoping: self, why: fmt.Sprintf("the root of %s: a row sees itself", d.name)}
@@ -62,41 +63,39 @@ func (p *proposer) linksTo(d *dimension) map[*catalog.Table]*link {
 		}
 	}
 	l.paths()
+	for _, k := range l.links {
+		k.optional = d.optional
+	}
 	return l.links
 }
 
 // given returns the link that the policy has already.
 func (l *linker) given(t *catalog.Table, s *scoping, above map[*catalog.Table]bool) *link {
 	above[t] = true
-	k := &link{scoping: *s, cost: cost{steps: 1}}
+	k := &link{scoping: *s}
 	for _, w := range s.ways {
-		c := t.Column(w.column)
-		if c == nil || !c.NotNull {
-			k.cost.nullable = 1
+		of := cost{steps: 1}
+		if c := t.Column(w.column); c == nil || !c.NotNull {
+			of.nullable = 1
 		}
-		to := l.db.table(w.to)
-		if to == nil || above[to] || l.listed[to] == nil {
-			continue
+		if to := l.db.table(w.to); to != nil && !above[to] && l.listed[to] != nil {
+			if further := l.listed[to].spec.on(l.name); further != nil {
+				k.to = to
+				rest := l.given(to, further, above).cost
+				of.nullable += rest.nullable
+				of.steps += rest.steps
+			}
 		}
-		if further := l.listed[to].spec.on(l.name); further != nil {
-			k.to = to
-			k.cost.steps = max(k.cost.steps, 1+l.given(to, further, above).cost.steps)
+		if of.compare(k.cost) > 0 {
+			k.cost = of
 		}
 	}
 	delete(above, t)
 	return k
 }
 
-// addNames learns what columns of the dimension are called in the policy.
-func (l *linker) addNames(t *catalog.Table, s *scoping) {
-	w := s.ways[0]
-	if len(s.ways) == 1 && w.to == (tableName{}) && !slices.Equal(t.PrimaryKey, []string{w.column}) {
-		l.names[folded(w.column)] = true
-	}
-}
-
-// addRootNames learns what they may be called after the dimension and its root.
-func (l *linker) addRootNames() {
+// addNames learns what columns may be called after the dimension and its root.
+func (l *linker) addNames() {
 	nouns := []string{folded(l.name)}
 	if l.root != nil {
 		nouns = append(nouns, folded(l.root.Name), singular(folded(l.root.Name)))
@@ -239,26 +238,23 @@ type option struct {
 
 // paths links tables by the best paths to those that are linked.
 func (l *linker) paths() {
-	costs := map[*catalog.Table]cost{}
+	costs := map[*catalog.Table]cost{} // of paths that lead over the table
+	settled := map[*catalog.Table]bool{}
 	for t, k := range l.links {
 		if len(k.scoping.ways) > 0 {
-			costs[t] = k.cost
+			costs[t], settled[t] = l.over(t, k.cost), true
 		}
 	}
-	settled := map[*catalog.Table]bool{}
-	for t := range costs {
-		settled[t] = true
-	}
-	open := l.tables
 	for changed := true; changed; {
 		changed = false
-		for _, t := range open {
+		for _, t := range l.tables {
 			if settled[t] || l.listed[t] != nil {
 				continue
 			}
 			for _, o := range l.options(t, costs) {
-				if old, ok := costs[t]; !ok || o.cost.compare(old) < 0 {
-					costs[t] = o.cost
+				c := l.over(t, o.cost)
+				if old, ok := costs[t]; !ok || c.compare(old) < 0 {
+					costs[t] = c
 					changed = true
 				}
 			}
@@ -291,6 +287,14 @@ func (l *linker) paths() {
 			l.explain(k)
 		}
 	}
+}
+
+// over returns the cost of a path that leads over t, whose own is given.
+func (l *linker) over(t *catalog.Table, c cost) cost {
+	if l.denied[t] && c.undecided == 0 {
+		c.undecided = 1
+	}
+	return c
 }
 
 // options returns the first steps of all paths from a table, best first.
@@ -394,15 +398,12 @@ func (l *linker) explain(k *link) {
 			break
 		}
 		names = append(names, l.shown(at.to))
-		if next := l.links[l.db.top(at.to)]; next != nil && next.to == nil && next.cost.undecided > 0 {
+		if next := l.db.top(at.to); l.denied[next] || l.links[next].problem != "" {
 			undecided = l.shown(at.to)
 		}
 	}
 	k.why = "over " + strings.Join(names, ", ")
 	if k.cost.undecided > 0 {
-		if undecided == "" {
-			undecided = "a table"
-		}
 		k.problem = fmt.Sprintf("waits for %s, which you have to decide about; then it is %s: %s", undecided, scalar(l.name), visible(l.spell.scoping(k.scoping)))
 	}
 }

@@ -19,6 +19,7 @@ type proposer struct {
 	listed    map[*catalog.Table]*listed // those of the policy
 	tables    []*catalog.Table           // with rows of their own, partitions and children aside
 	referring map[*catalog.Table][]referrer
+	denied    map[*catalog.Table]bool // what a link to some dimension forbids, so that none can lead there
 	entries   map[*catalog.Table]*entry
 }
 
@@ -72,6 +73,7 @@ func newProposer(db *Database, dimensions []*dimension, searchPath []string, p *
 		spell:      speller{searchPath[0]},
 		listed:     map[*catalog.Table]*listed{},
 		referring:  map[*catalog.Table][]referrer{},
+		denied:     map[*catalog.Table]bool{},
 		entries:    map[*catalog.Table]*entry{},
 	}
 	exact := map[tableName]bool{}
@@ -107,21 +109,12 @@ func hasRows(t *catalog.Table) bool {
 // propose decides about every table that is not listed, and returns the entries
 // in the order of the file.
 func (p *proposer) propose() []*entry {
-	links := make([]map[*catalog.Table]*link, len(p.dimensions))
-	for i, d := range p.dimensions {
-		links[i] = p.linksTo(d)
-	}
+	links := p.links()
 	belongs := map[*catalog.Table]bool{}
 	for _, t := range p.tables {
-		var of []*link
-		for i := range p.dimensions {
-			if k := links[i][t]; k != nil {
-				of = append(of, k)
-			}
-		}
-		belongs[t] = len(of) > 0
+		belongs[t] = len(links[t]) > 0
 		if p.listed[t] == nil && belongs[t] {
-			p.entries[t] = p.belonging(t, of)
+			p.entries[t] = p.belonging(t, links[t])
 		}
 	}
 	p.others(belongs)
@@ -138,18 +131,52 @@ func (p *proposer) propose() []*entry {
 	return entries
 }
 
-// belonging returns the entry of a table with links.
-func (p *proposer) belonging(t *catalog.Table, links []*link) *entry {
-	e := &entry{table: t, spec: spec{access: policy.Scoped}, group: own}
-	var whys, problems, hiding []string
+// links returns the links of each table. One that has to be denied, whatever the
+// dimension, changes what others can lead over, and is found again with them.
+func (p *proposer) links() map[*catalog.Table][]*link {
+	for {
+		links := map[*catalog.Table][]*link{}
+		for _, d := range p.dimensions {
+			for t, k := range p.linksTo(d) {
+				links[t] = append(links[t], k)
+			}
+		}
+		before := len(p.denied)
+		for t, of := range links {
+			if p.listed[t] == nil && p.problems(of) != "" {
+				p.denied[t] = true
+			}
+		}
+		if len(p.denied) == before {
+			return links
+		}
+	}
+}
+
+// problems says why a table with these links has to be denied, or nothing.
+func (p *proposer) problems(links []*link) string {
+	var problems []string
 	optional := true
 	for _, k := range links {
 		if k.problem != "" {
 			problems = appendNew(problems, k.problem)
 		}
-		if len(k.scoping.ways) == 0 {
-			continue
-		}
+		optional = optional && k.optional
+	}
+	if optional && len(problems) == 0 {
+		return "belongs to optional dimensions only, without which everybody would see all of it"
+	}
+	return strings.Join(problems, "; ")
+}
+
+// belonging returns the entry of a table with links.
+func (p *proposer) belonging(t *catalog.Table, links []*link) *entry {
+	if problems := p.problems(links); problems != "" {
+		return p.deny(t, problems)
+	}
+	e := &entry{table: t, spec: spec{access: policy.Scoped}, group: own}
+	var whys, hiding []string
+	for _, k := range links {
 		e.spec.scopings = append(e.spec.scopings, k.scoping)
 		if k.hides && !slices.Contains(hiding, k.scoping.ways[0].column) {
 			hiding = append(hiding, k.scoping.ways[0].column)
@@ -166,13 +193,6 @@ func (p *proposer) belonging(t *catalog.Table, links []*link) *entry {
 			why = k.scoping.dimension + ": " + why
 		}
 		whys = append(whys, why)
-		optional = optional && p.dimension(k.scoping.dimension).optional
-	}
-	if optional && len(problems) == 0 {
-		problems = append(problems, "belongs to optional dimensions only, without which everybody would see all of it")
-	}
-	if len(problems) > 0 {
-		return p.deny(t, strings.Join(problems, "; "))
 	}
 	if slices.ContainsFunc(p.dimensions, func(d *dimension) bool { return d.root == t }) {
 		e.group = roots
@@ -189,15 +209,6 @@ func (p *proposer) aboutNull(s scoping) string {
 	s.null = policy.NullRead
 	return visible(fmt.Sprintf("Rows in which %s is NULL are hidden. With %s: %s everybody reads them, with null: visible everybody also writes them.",
 		s.ways[0].column, scalar(s.dimension), p.spell.scoping(s)))
-}
-
-func (p *proposer) dimension(name string) *dimension {
-	for _, d := range p.dimensions {
-		if d.name == name {
-			return d
-		}
-	}
-	return nil
 }
 
 func (p *proposer) deny(t *catalog.Table, why string) *entry {

@@ -83,7 +83,41 @@ func (db *Database) dimensionsOf(p *policy.Policy, roots []Root) ([]*dimension, 
 		}
 		dimensions[i].root, dimensions[i].key = n.root, n.key
 	}
+	for _, d := range dimensions {
+		if d.root == nil {
+			db.inferRoot(d, p)
+		}
+	}
 	return dimensions, nil
+}
+
+// inferRoot finds the root of a dimension: the table to which most of the columns
+// refer that the policy scopes tables by.
+func (db *Database) inferRoot(d *dimension, p *policy.Policy) {
+	votes := map[column]int{}
+	var best column
+	for _, t := range db.catalog.Tables() {
+		listed := p.Table(t.Schema, t.Name)
+		if listed == nil {
+			continue
+		}
+		says := specOf(listed)
+		s := says.on(d.name)
+		if s == nil || len(s.ways) > 1 || s.ways[0].to != (tableName{}) {
+			continue
+		}
+		for _, f := range t.ForeignKeys {
+			to := db.table(tableName{f.Schema, f.Table})
+			if len(f.Columns) > 1 || f.Columns[0] != s.ways[0].column || refersElsewhere(to, f.Keys[0]) {
+				continue
+			}
+			key := column{to, f.Keys[0]}
+			if votes[key]++; votes[key] > votes[best] {
+				best = key
+			}
+		}
+	}
+	d.root, d.key = best.table, best.name
 }
 
 // verifyUpdate reports a mistake of this package in an update.

@@ -101,6 +101,56 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// TestUpdateFollowsThePolicy shows what follows from the entries that are there.
+func TestUpdateFollowsThePolicy(t *testing.T) {
+	db, _ := read(t, pgtest.DSN(t, file(t, "../../../../examples/blog/schema.sql"), `
+		CREATE TABLE tag (id bigint PRIMARY KEY, of bigint NOT NULL REFERENCES site);
+		CREATE TABLE mail (id bigint PRIMARY KEY, "from" bigint NOT NULL REFERENCES account);
+		CREATE TABLE post_vote (id bigint PRIMARY KEY, post_id bigint NOT NULL REFERENCES post, user_id bigint REFERENCES account);`))
+	const head = "version: 1\ndimensions: {site: {type: bigint}, user: {type: bigint, optional: true}}\ntables:\n" +
+		"  country: shared\n  comment: denied\n  account: shared\n"
+	for _, test := range []struct{ name, tables, want string }{
+		{
+			"a root that is shared", "  site: shared\n  post: {site: site_id}\n  bookmark: {site: post_id -> post, user: user_id}\n",
+			`
+tag: {site: of}
+mail: denied
+post_vote: {site: post_id -> post, user: user_id}`,
+		},
+		{
+			"a table that only a pattern lists", "  site: {site: id}\n  '*st': {site: site_id}\n  bookmark: denied\n",
+			`
+tag: {site: of}
+mail: denied
+post_vote: denied`,
+		},
+		{
+			"a table that is denied", "  site: {site: id}\n  post: denied\n  bookmark: denied\n",
+			`
+tag: {site: of}
+mail: denied
+post_vote: denied`,
+		},
+	} {
+		u, err := db.Update("policy.yaml", head+test.tables, nil)
+		if err != nil {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		for _, entry := range strings.Split(test.want[1:], "\n") {
+			name, value, _ := strings.Cut(entry, ": ")
+			found := false
+			for line := range strings.Lines(u.Text) {
+				line, _, _ = strings.Cut(strings.TrimSpace(line), "  #")
+				key, has, _ := strings.Cut(line, ":")
+				found = found || key == name && strings.TrimSpace(has) == value
+			}
+			if !found {
+				t.Errorf("%s: no %s in\n%s", test.name, entry, u.Text)
+			}
+		}
+	}
+}
+
 // TestUpdateProposesAgain removes the entries of golden policies one by one, and
 // each is proposed as it was.
 func TestUpdateProposesAgain(t *testing.T) {
