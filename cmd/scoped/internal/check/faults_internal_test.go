@@ -51,6 +51,9 @@ var faults = []fault{
 		DROP INDEX post_site, comment_post; CREATE INDEX ON post USING hash (site_id); CREATE INDEX ON comment (post_id, body) WHERE post_id IS NOT NULL`},
 	{name: "a partial index for the condition", sql: "DROP INDEX post_site; CREATE INDEX ON post (site_id) WHERE deleted_at IS NULL",
 		tables: []string{"post: {site: site_id, where: deleted_at is  null}"}},
+	{name: "a partial index for a condition with a constant", sql: `
+		DROP INDEX post_site; ALTER TABLE post ADD kind varchar(9); CREATE INDEX ON post (site_id) WHERE kind = 'live' AND deleted_at IS NULL`,
+		tables: []string{"post: {site: site_id, where: kind = 'live' AND deleted_at IS NULL}"}},
 	{name: "an index behind another dimension", sql: "CREATE TABLE item (site_id bigint NOT NULL, tenant bigint NOT NULL); CREATE INDEX ON item (site_id, tenant)",
 		dimensions: "  tenant: {type: bigint}\n", tables: []string{"item: {site: site_id, tenant: tenant}"}},
 	{name: "no index on a partitioned table", sql: "CREATE TABLE log (site_id bigint NOT NULL) PARTITION BY LIST (site_id)",
@@ -83,14 +86,26 @@ var faults = []fault{
 		want: []string{"foreign-key-not-enforced public.comment"}},
 	{name: "a primary key that is chosen", sql: "CREATE TABLE page (slug text PRIMARY KEY, site_id bigint NOT NULL REFERENCES site); CREATE INDEX ON page (site_id)",
 		tables: []string{"page: {site: site_id}"}, want: []string{"primary-key-without-dimension public.page"}},
+	{name: "a primary key of numbers that are chosen", sql: `
+		CREATE TABLE "it's" ("the 'id'" bigint PRIMARY KEY, site_id bigint NOT NULL); INSERT INTO "it's" VALUES (7, 1), (9, 2); ANALYZE "it's"; CREATE INDEX ON "it's" (site_id)`,
+		tables: []string{`'"it''s"': {site: site_id}`}, want: []string{"primary-key-without-dimension public.it's"}},
+	{name: "a primary key that has a foreign key, and one of a list", sql: `
+		CREATE TABLE page (slug text PRIMARY KEY, site_id bigint NOT NULL); CREATE INDEX ON page (site_id);
+		CREATE TABLE link (id bigserial PRIMARY KEY, page text NOT NULL REFERENCES page); CREATE INDEX ON link (page);
+		CREATE TABLE sheet (slug text PRIMARY KEY, site_id bigint, post_id bigint REFERENCES post); CREATE INDEX ON sheet (site_id); CREATE INDEX ON sheet (post_id)`,
+		tables: []string{"page: {site: site_id}", "link: {site: page -> page(slug)}", "sheet: {site: [site_id, post_id -> post]}"},
+		want:   []string{"primary-key-without-dimension public.page", "primary-key-without-dimension public.sheet"}},
 	{name: "primary keys that are drawn, or have the dimension", sql: `
 		CREATE TABLE page (id serial PRIMARY KEY, site_id bigint NOT NULL, slug text, UNIQUE (site_id, slug));
 		CREATE TABLE sheet (id uuid PRIMARY KEY, site_id bigint NOT NULL UNIQUE); CREATE TABLE leaf (post_id bigint PRIMARY KEY REFERENCES post)`,
 		tables: []string{"page: {site: site_id}", "sheet: {site: site_id}", "leaf: {site: post_id -> post}"}},
 	{name: "unique constraints", sql: `
-		ALTER TABLE post ADD UNIQUE (title); CREATE UNIQUE INDEX ON post (lower(title)) WHERE deleted_at IS NULL;
+		ALTER TABLE post ADD UNIQUE (title) INCLUDE (deleted_at) DEFERRABLE; CREATE UNIQUE INDEX ON post (lower(title)) WHERE deleted_at IS NULL;
 		ALTER TABLE comment ADD UNIQUE (body), ADD UNIQUE (post_id, body)`,
 		want: []string{"unique-without-dimension public.post", "unique-without-dimension public.post", "unique-without-dimension public.comment"}},
+	{name: "a unique index of a partitioned table", sql: `
+		CREATE TABLE log (site_id bigint NOT NULL, day date) PARTITION BY RANGE (day); CREATE INDEX ON log (site_id); CREATE UNIQUE INDEX ON log (day)`,
+		tables: []string{"log: {site: site_id}"}, want: []string{"unique-without-dimension public.log"}},
 	{name: "a unique constraint without one of two dimensions", sql: `
 		ALTER TABLE post ADD author bigint NOT NULL, ADD UNIQUE (author, title), ADD UNIQUE (site_id, author)`,
 		dimensions: "  user: {type: bigint}\n", tables: []string{"post: {site: site_id, user: author}", "comment: {site: post_id -> post, user: post_id -> post}"},
@@ -177,7 +192,7 @@ var faults = []fault{
 		CREATE FUNCTION title(comment) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$`,
 		want: []string{"function-named-as-column public.body(public.post)"}},
 	{name: "expressions that read", sql: `
-		CREATE FUNCTION posts(text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT count(*) FROM post $$;
+		CREATE FUNCTION posts(text) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT count(*) FROM public.post $$;
 		CREATE TABLE item (site_id bigint NOT NULL, a bigint DEFAULT posts('a'), b text CHECK (posts(b) < 9), c bigint GENERATED ALWAYS AS (posts('c')) STORED);
 		CREATE INDEX ON item (site_id); CREATE INDEX ON item (posts(b))`, tables: []string{"item: {site: site_id}"},
 		want: []string{"expression-reaches-scoped public.item", "expression-reaches-scoped public.item", "expression-reaches-scoped public.item", "expression-reaches-scoped public.item"}},
@@ -223,6 +238,9 @@ var faults = []fault{
 		CREATE ROLE writer LOGIN; GRANT SELECT (title) ON post TO writer; GRANT DELETE ON comment TO writer`,
 		want: []string{"role-reaches-table writer"}},
 	{name: "the program's role", roles: []string{"app"}, sql: "CREATE ROLE app LOGIN; GRANT SELECT, INSERT ON site, post, comment TO app"},
+	{name: "a check by the program's role", sql: `
+		CREATE ROLE app LOGIN; GRANT SELECT, INSERT ON site, post, comment TO app; CREATE ROLE writer LOGIN; GRANT DELETE ON comment TO writer;
+		SET LOCAL SESSION AUTHORIZATION app`, want: []string{"role-reaches-table writer"}, stays: true},
 	{name: "rights of everybody", roles: []string{"app"}, sql: "CREATE ROLE app LOGIN; CREATE ROLE other LOGIN; GRANT SELECT ON post TO PUBLIC; GRANT UPDATE (body) ON comment TO PUBLIC",
 		want: []string{"public-grant public.post", "public-grant public.comment"}},
 	{name: "a schema that everybody may write to", sql: "GRANT CREATE ON SCHEMA public TO PUBLIC", want: []string{"schema-create-public public"}},
@@ -240,6 +258,8 @@ var faults = []fault{
 	{name: "a replica's role", roles: []string{"app"}, sql: "CREATE ROLE app LOGIN; ALTER ROLE app SET session_replication_role = replica", want: []string{"replication-role server"}},
 	{name: "a publication", sql: "CREATE PUBLICATION p FOR TABLE post", want: []string{"publication public.post"}},
 	{name: "a publication of all tables", sql: "CREATE PUBLICATION p FOR ALL TABLES",
+		want: []string{"publication public.site", "publication public.post", "publication public.comment"}},
+	{name: "a publication of a schema", version: 15, sql: "CREATE PUBLICATION p FOR TABLES IN SCHEMA public",
 		want: []string{"publication public.site", "publication public.post", "publication public.comment"}},
 	{name: "a subscription", sql: `
 		CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p WITH (connect = false);

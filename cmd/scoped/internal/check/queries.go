@@ -72,7 +72,7 @@ SELECT i.indrelid, x.relname::text, m.amname::text, i.indisunique, i.indisprimar
   ARRAY(
     SELECT o.oprname = '=' FROM unnest(k.conexclop) WITH ORDINALITY u(op, n) JOIN pg_operator o ON o.oid = u.op ORDER BY u.n),
   coalesce(pg_get_expr(i.indpred, i.indrelid), ''),
-  CASE WHEN k.contype = 'x' THEN pg_get_constraintdef(k.oid) ELSE pg_get_indexdef(i.indexrelid) END
+  coalesce(pg_get_constraintdef(k.oid), pg_get_indexdef(i.indexrelid))
 FROM pg_index i
 JOIN pg_class x ON x.oid = i.indexrelid
 JOIN pg_am m ON m.oid = x.relam
@@ -93,14 +93,16 @@ SELECT f.conrelid, f.conname::text,
     SELECT a.attname::text FROM unnest(f.confkey) WITH ORDINALITY u(num, n)
     JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = u.num ORDER BY u.n),
   f.confdeltype::text || f.confupdtype::text, f.convalidated, coalesce((to_jsonb(f) ->> 'conenforced')::bool, true),
-  EXISTS (SELECT FROM pg_trigger t WHERE t.tgconstraint = f.oid AND t.tgenabled = 'D')
+  ARRAY(
+    SELECT format('ALTER TABLE %s ENABLE TRIGGER %I;', t.tgrelid::regclass, t.tgname)
+    FROM pg_trigger t WHERE t.tgconstraint = f.oid AND t.tgenabled = 'D' ORDER BY 1)
 FROM pg_constraint f
 JOIN pg_namespace n ON n.oid = f.connamespace
 WHERE f.contype = 'f' AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = f.conparentid AND p.conrelid = f.conrelid) AND` + notSystem + `
 ORDER BY 1, 2`
 
 const functionsQuery = `
-SELECT p.oid, n.nspname::text, p.proname::text, pg_get_function_identity_arguments(p.oid), l.lanname::text, p.prosecdef,
+SELECT p.oid, n.nspname::text, p.proname::text, pg_get_function_identity_arguments(p.oid), l.lanname::text, p.prokind = 'p', p.prosecdef,
   EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c ~ '^search_path='),
   CASE WHEN l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL THEN p.prosrc ELSE '' END,
   EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
@@ -145,7 +147,7 @@ ORDER BY 1, 2, 3, 4, 5`
 // The bit 2 of tgtype is that of BEFORE.
 const triggersQuery = `
 SELECT t.tgrelid, t.tgname::text, t.tgfoid, t.tgtype & 2 <> 0
-FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' ORDER BY 1, 2`
+FROM pg_trigger t WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D' ORDER BY 1, 2`
 
 const rulesQuery = `
 SELECT r.ev_class, r.rulename::text FROM pg_rewrite r WHERE r.ev_type <> '1' AND r.ev_enabled <> 'D' ORDER BY 1, 2`
@@ -166,7 +168,7 @@ WHERE r.rolcanlogin AND NOT r.rolsuper AND c.relkind IN ('r', 'p', 'v', 'm', 'f'
 ORDER BY 1, n.nspname, c.relname`
 
 const publicationsQuery = `
-SELECT p.pubname::text, c.oid, b.puballtables, to_jsonb(p) ->> 'rowfilter' IS NOT NULL
+SELECT p.pubname::text, c.oid, EXISTS (SELECT FROM pg_publication_rel r WHERE r.prpubid = b.oid AND r.prrelid = c.oid), to_jsonb(p) ->> 'rowfilter' IS NOT NULL
 FROM pg_publication_tables p
 JOIN pg_publication b ON b.pubname = p.pubname
 JOIN pg_namespace n ON n.nspname = p.schemaname

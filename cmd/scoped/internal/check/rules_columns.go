@@ -150,16 +150,12 @@ func (t *table) implies(predicate, column string) bool {
 	return normal == normalized(quote(column)+" IS NOT NULL") || t.policy.Where != nil && normal == normalized(t.policy.Where.Text)
 }
 
-var spaces = regexp.MustCompile(`\s+`)
+var unsaid = regexp.MustCompile(`::(?:character varying|timestamp with(?:out)? time zone|double precision|[\w.]+)|[\s()]+`)
 
-// normalized returns a condition without the parentheses around it, in one
-// spelling.
+// normalized returns a condition without what PostgreSQL adds to it, to be
+// compared with another.
 func normalized(condition string) string {
-	condition = strings.ToLower(spaces.ReplaceAllString(strings.TrimSpace(condition), " "))
-	if inside, ok := strings.CutPrefix(condition, "("); ok && strings.HasSuffix(inside, ")") && strings.Count(condition, "(") == 1 {
-		return strings.TrimSuffix(inside, ")")
-	}
-	return condition
+	return strings.ToLower(unsaid.ReplaceAllString(condition, ""))
 }
 
 func scopeDefault(c *checker) {

@@ -120,7 +120,7 @@ func triggerReachesScoped(c *checker) {
 // allowed returns the functions that the policy allows.
 func (c *checker) allowed() (some []*function) {
 	for _, f := range c.functions {
-		if c.policy.FunctionAllowed(f.Schema, f.Name) {
+		if !f.Procedure && c.policy.FunctionAllowed(f.Schema, f.Name) { // CALL is refused
 			some = append(some, f)
 		}
 	}
@@ -160,7 +160,7 @@ func functionSearchPath(c *checker) {
 
 func functionShadowsBuiltin(c *checker) {
 	for _, f := range c.functions {
-		if !f.Extension && slices.Contains(c.policy.SearchPath(), f.Schema) && builtin.Function(f.Name) {
+		if !f.Extension && !f.Procedure && slices.Contains(c.policy.SearchPath(), f.Schema) && builtin.Function(f.Name) {
 			c.findAt(f.signature(), "the function %s has the name of PostgreSQL's own %s", f.signature(), f.Name).SQL =
 				fmt.Sprintf("ALTER FUNCTION %s RENAME TO %s;", f.quoted(), quote("own_"+f.Name))
 		}

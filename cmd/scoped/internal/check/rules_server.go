@@ -133,7 +133,7 @@ func publicationOfScoped(c *checker) {
 			what = "filtered rows"
 		}
 		f := c.find(t, "the publication %s sends %s of %s", p.Name, what, c.byOID[p.Relation])
-		if p.All {
+		if !p.Named {
 			f.Advice = "if the subscriber may see every scope, ignore this for the table; else publish the tables by name"
 		} else {
 			f.SQL = fmt.Sprintf("ALTER PUBLICATION %s DROP TABLE %s;", quote(p.Name), c.byOID[p.Relation].quoted())

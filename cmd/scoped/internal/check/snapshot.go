@@ -91,7 +91,7 @@ type index struct {
 	Columns    []string // of the key; empty for an expression
 	Equals     []bool   // of an exclusion constraint, where the operator is =
 	Predicate  string
-	Definition string
+	Definition string // of the constraint, if it is one's
 }
 
 type foreignKey struct {
@@ -103,7 +103,7 @@ type foreignKey struct {
 	Actions   string // pg_constraint.confdeltype and confupdtype
 	Validated bool
 	Enforced  bool
-	Disabled  bool // its triggers are
+	Disabled  []string // what enables its triggers that are disabled
 }
 
 type function struct {
@@ -112,6 +112,7 @@ type function struct {
 	Name      string
 	Arguments string
 	Language  string
+	Procedure bool
 	Definer   bool
 	Path      bool // it sets a search_path
 	Body      string
@@ -156,7 +157,7 @@ type right struct {
 type publication struct {
 	Name     string
 	Relation uint32
-	All      bool // tables
+	Named    bool // the table is, and not its schema or all
 	Filtered bool
 }
 
