@@ -30,6 +30,7 @@ tables:
     site: {column: site_id, null: visible}
     references: {post_id: post}
   country: shared
+  reply: {site: comment_id -> comment}
 `
 
 // In the database every row of another site makes body::int fail.
@@ -42,6 +43,7 @@ CREATE INDEX ON post (deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE TABLE comment (id bigint PRIMARY KEY, post_id bigint, body text);
 CREATE TABLE tag (site_id bigint, post_id bigint);
 CREATE TABLE country (id bigint);
+CREATE TABLE reply (comment_id bigint);
 CREATE FUNCTION noted() RETURNS int LANGUAGE sql VOLATILE AS 'INSERT INTO country VALUES (1) RETURNING 1';
 INSERT INTO post SELECT i, i % 50, NULL, CASE i % 50 WHEN 1 THEN '7' ELSE 'secret' END FROM generate_series(1, 5000) AS i;
 INSERT INTO comment SELECT i, i, CASE i % 50 WHEN 1 THEN '7' ELSE 'secret' END FROM generate_series(1, 5000) AS i;
@@ -146,6 +148,9 @@ func TestPlan(t *testing.T) {
 			"app.comment(post_id): \napp.post(id): post_pkey\napp.post(site_id): post_site_id_body_idx\n"},
 		{"INSERT INTO comment (post_id) VALUES (3)", "site=1",
 			[]string{"SubPlan 1", "app.post scoped_"}, []string{"Insert on app.comment", "Result"}, "app.post(id): post_pkey\n"},
+		{"INSERT INTO reply (comment_id) VALUES (3)", "site=1",
+			[]string{"Nested Loop", "app.comment scoped_", "app.post scoped_"}, []string{"Insert on app.reply", "Result"},
+			"app.comment(id): comment_pkey\napp.post(id): post_pkey\n"},
 		{"DECLARE c CURSOR FOR SELECT id FROM post WHERE body = 'x'", "site=1",
 			[]string{"post.site_id = '1'::bigint"}, []string{" on app.post"}, "app.post(site_id): post_site_id_body_idx\n"},
 		// PostgreSQL 15 calls the subqueries $0 and $1.
@@ -242,6 +247,13 @@ func TestAnalyze(t *testing.T) {
 		if err := r.Ask(t.Context(), conn, nil, true); err != nil || r.Error == nil || r.Error.Code != "25006" {
 			t.Errorf("%s: %v, %+v", sql, err, r.Error)
 		}
+	}
+	cursor := report(t, "DECLARE c CURSOR FOR SELECT id FROM comment WHERE id = $1", "site=1")
+	if err := cursor.Ask(t.Context(), conn, nil, false); err == nil || !strings.Contains(err.Error(), "$1") {
+		t.Error(err)
+	}
+	if err := cursor.Ask(t.Context(), conn, []string{"3"}, false); err != nil || !strings.Contains(show(t, cursor), "comment.id = '3'::bigint") {
+		t.Error(err, show(t, cursor))
 	}
 	if err := report(t, "SELECT $1").Ask(t.Context(), conn, []string{"1", "2"}, false); err == nil {
 		t.Error("more values than parameters are accepted")

@@ -69,6 +69,9 @@ func (r *Report) check(args []string, analyze bool) error {
 	if len(args) > 0 && len(args) != r.outcome.Params {
 		return fmt.Errorf("--arg is given %d times, and the statement's last parameter is $%d", len(args), r.outcome.Params)
 	}
+	if len(args) < r.outcome.Params && r.declaresCursor() {
+		return fmt.Errorf("a cursor is planned for the values of its parameters, up to $%d; give each with --arg", r.outcome.Params)
+	}
 	if !analyze {
 		return nil
 	}
@@ -84,6 +87,12 @@ func (r *Report) check(args []string, analyze bool) error {
 		return fmt.Errorf("--analyze runs the statement, which has parameters up to $%d; give the value of each with --arg", r.outcome.Params)
 	}
 	return nil
+}
+
+func (r *Report) declaresCursor() bool {
+	return r.outcome.Rewrite != nil && slices.ContainsFunc(r.outcome.Rewrite.Cursors, func(use rewrite.CursorUse) bool {
+		return use.Op == rewrite.DeclareCursor
+	})
 }
 
 // A planner asks for plans in one transaction.
@@ -182,6 +191,8 @@ var (
 	parameter    = regexp.MustCompile(`\$[0-9]+`)
 	insertedName = regexp.MustCompile(`\bscoped[0-9]*_[0-9]+\b`)
 	subplan      = regexp.MustCompile(`^\s*((?:SubPlan|InitPlan) [0-9]+)`)
+	node         = regexp.MustCompile(`^ *(?:->|SubPlan|InitPlan) `)
+	scan         = regexp.MustCompile(`^ *->  (?:Parallel )?(?:(?:Seq|Sample|Index|Index Only|Bitmap Heap|Tid|Tid Range|Subquery|Function|Table Function|Values|CTE|Named Tuplestore|WorkTable|Foreign|Custom) Scan|Result)\b`)
 	returned     = regexp.MustCompile(`\(returns ([^)]*)\)`)
 )
 
@@ -205,21 +216,52 @@ func (r *Report) marked(lines []string) []PlanLine {
 		plan[i] = PlanLine{line, r.policyCondition(line) ||
 			slices.ContainsFunc(named, func(name string) bool { return slices.Contains(names, name) })}
 	}
-	for i := range plan[:max(0, len(plan)-1)] {
-		if !plan[i+1].Guard {
-			continue
+	for i := range plan {
+		if node.MatchString(plan[i].Text) {
+			markNode(plan[i:nodeEnd(plan, i)])
 		}
-		if strings.Contains(plan[i].Text, "->  Bitmap Index Scan ") {
-			plan[i].Guard = true
-		}
-		if m := subplan.FindStringSubmatch(plan[i].Text); m != nil {
+	}
+	for _, l := range plan {
+		if m := subplan.FindStringSubmatch(l.Text); m != nil && l.Guard {
 			use := regexp.MustCompile(`\b` + m[1] + `\b`)
-			for j := range plan {
-				plan[j].Guard = plan[j].Guard || use.MatchString(plan[j].Text)
+			for i := range plan {
+				plan[i].Guard = plan[i].Guard || use.MatchString(plan[i].Text)
 			}
 		}
 	}
 	return plan
+}
+
+// nodeEnd returns the line behind the node that begins at a line of a plan, and
+// all that is below it.
+func nodeEnd(plan []PlanLine, start int) int {
+	indent := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+	end := start + 1
+	for end < len(plan) && indent(plan[end].Text) > indent(plan[start].Text) {
+		end++
+	}
+	return end
+}
+
+// markNode marks all of a node that only reads tables that guards inserted, and a
+// scan of an index for a guard.
+func markNode(lines []PlanLine) {
+	inserted, own := 0, 0
+	for _, l := range lines {
+		if scan.MatchString(l.Text) {
+			if l.Guard {
+				inserted++
+			} else {
+				own++
+			}
+		}
+	}
+	indexScan := strings.Contains(lines[0].Text, "->  Bitmap Index Scan ") && len(lines) > 1 && lines[1].Guard
+	if inserted > 0 && own == 0 || indexScan {
+		for i := range lines {
+			lines[i].Guard = true
+		}
+	}
 }
 
 // policyCondition reports whether a line has a condition that the plan without
