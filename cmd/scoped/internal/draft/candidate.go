@@ -56,7 +56,7 @@ func (db *Database) Candidates() []Candidate {
 	for _, t := range p.tables {
 		direct, all := p.reach(t)
 		if all > 0 && len(db.keys(t)) > 0 {
-			candidates = append(candidates, Candidate{Root: rootName(t), Direct: direct, All: all, Named: namedAsTenants(t.Name)})
+			candidates = append(candidates, Candidate{Root: rootName(t), Direct: direct, All: all, Named: named(t.Name, tenants)})
 		}
 	}
 	slices.SortStableFunc(candidates, func(a, b Candidate) int {
@@ -91,8 +91,8 @@ func (p *proposer) reach(t *catalog.Table) (direct, all int) {
 	return direct, len(seen) - 1
 }
 
-// namedAsTenants reports whether the last word of a table's name is a tenant's.
-func namedAsTenants(name string) bool {
+// named reports whether the last word of a table's name is one of the nouns.
+func named(name string, nouns []string) bool {
 	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) })
 	if len(words) == 0 {
 		return false
@@ -101,5 +101,5 @@ func namedAsTenants(name string) bool {
 	if i := strings.LastIndexFunc(last, unicode.IsUpper); i > 0 && strings.ContainsFunc(last, unicode.IsLower) {
 		last = last[i:]
 	}
-	return slices.Contains(tenants, singular(strings.ToLower(last)))
+	return slices.Contains(nouns, singular(strings.ToLower(last)))
 }

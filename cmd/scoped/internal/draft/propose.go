@@ -57,10 +57,11 @@ const (
 )
 
 var headings = map[group]string{
-	roots:  "The roots.",
-	own:    "Scoped by a column of their own.",
-	paths:  "Scoped over a path: whoever sees the row that it refers to sees the row.",
-	shared: "Look-up tables, the same for everybody: nothing leads from them to a root, and scoped tables refer to them.",
+	roots: "The roots.",
+	own:   "Scoped by a column of their own.",
+	paths: "Scoped over a path: whoever sees the row that it refers to sees the row.",
+	shared: "Look-up tables, the same for everybody: nothing leads from them to a root, and scoped tables refer to them." +
+		" Make sure that none of them holds what is one tenant's.",
 	views:  "Views, by a column that they show. What a view reads is not restricted.",
 	denied: "Denied, because it could not be decided.",
 }
@@ -266,7 +267,7 @@ func (p *proposer) others(belongs map[*catalog.Table]bool) {
 		by := several(usedBy[t])
 		switch reason := p.private(t); {
 		case reason != "":
-			p.entries[t] = p.deny(t, fmt.Sprintf("nothing leads from it to a root; %s refer to it, but %s; if everybody may read it, write {shared: read}", by, reason))
+			p.entries[t] = p.deny(t, fmt.Sprintf("referred to by %s, but %s; write {shared: read} if everybody may read it", by, reason))
 		default:
 			p.entries[t] = &entry{table: t, spec: spec{access: policy.SharedRead}, group: shared, why: "referred to by " + by}
 		}
@@ -304,6 +305,13 @@ func (p *proposer) unrelated(t *catalog.Table) string {
 	return why
 }
 
+// privateNouns are the nouns that tables of somebody's data have for names, beside
+// those of tenants.
+var privateNouns = []string{
+	"address", "attachment", "contact", "document", "employee", "file", "guest", "member", "message", "parent", "patient",
+	"people", "person", "profile", "pupil", "recipient", "session", "staff", "student", "subscriber", "teacher", "upload",
+}
+
 // privateWords are parts of the names of columns that everybody's tables seldom have.
 var privateWords = []string{
 	"password", "passwd", "passphrase", "secret", "token", "apikey", "credential", "login", "username",
@@ -320,9 +328,6 @@ func (p *proposer) private(t *catalog.Table) string {
 			return fmt.Sprintf("it refers to %s, which is denied", p.shown(to))
 		}
 	}
-	if namedAsTenants(t.Name) {
-		return "its name is one of tenants or users"
-	}
 	for _, c := range t.Columns {
 		if slices.Contains(t.PrimaryKey, c.Name) || refersElsewhere(t, c.Name) {
 			continue
@@ -332,6 +337,9 @@ func (p *proposer) private(t *catalog.Table) string {
 				return fmt.Sprintf("its column %s looks private", visible(c.Name))
 			}
 		}
+	}
+	if named(t.Name, tenants) || named(t.Name, privateNouns) {
+		return "by its name it is not everybody's"
 	}
 	return ""
 }
