@@ -51,12 +51,15 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func newRootCommand(stdin io.Reader, stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "scoped COMMAND",
-		Short: "Show what the driver scoped-pgx makes of SQL",
-		Long:  `scoped proposes and checks policies for the driver scoped-pgx, and shows what it makes of SQL.`,
+		Short: "policies for the driver scoped-pgx, and what it makes of SQL",
+		Long: `
+scoped proposes and checks policies for the driver scoped-pgx, shows what the driver makes of SQL,
+and runs SQL through it.`,
 		Example: `
   scoped init --dsn postgres://localhost/blog --root site > policy.yaml
   scoped check --policy policy.yaml --dsn postgres://localhost/blog
-  echo 'SELECT * FROM post' | scoped rewrite --policy policy.yaml --scope site=1`,
+  echo 'SELECT * FROM post' | scoped rewrite --policy policy.yaml --scope site=1
+  scoped shell --policy policy.yaml --dsn postgres://localhost/blog --scope site=1`,
 		Annotations: map[string]string{notes: `
 The exit status is 0 when all is well, 1 when the command worked and what it looked at is not,
 such as a statement that is refused, and 2 when the command could not work; then standard error
