@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -113,7 +114,7 @@ func (s *shell) errOpen() error {
 	return errors.New("a transaction keeps its scope; COMMIT or ROLLBACK first")
 }
 
-func (s *shell) commandScope(_ context.Context, args string) error {
+func (s *shell) commandScope(ctx context.Context, args string) error {
 	if args == "" {
 		if s.scope.disabled != "" {
 			return s.echo("scopes are disabled: " + printable(s.scope.disabled))
@@ -127,8 +128,7 @@ func (s *shell) commandScope(_ context.Context, args string) error {
 	if err != nil {
 		return err
 	}
-	s.changeScope(to)
-	return nil
+	return s.changeScope(ctx, to)
 }
 
 func (s *shell) commandLookup(ctx context.Context, args string) error {
@@ -145,11 +145,10 @@ func (s *shell) commandLookup(ctx context.Context, args string) error {
 		}
 		return err
 	}
-	s.changeScope(to)
-	return nil
+	return s.changeScope(ctx, to)
 }
 
-func (s *shell) commandDisable(_ context.Context, reason string) error {
+func (s *shell) commandDisable(ctx context.Context, reason string) error {
 	switch {
 	case reason == "":
 		return errors.New(`\disable needs a reason`)
@@ -159,15 +158,13 @@ func (s *shell) commandDisable(_ context.Context, reason string) error {
 	if err := s.errOpen(); err != nil {
 		return err
 	}
-	answer, err := s.terminal.line(func() string {
-		return "Statements will see and change the rows of everybody, and are logged. Disable scopes? (yes/no) "
-	})
+	s.say("Statements will see and change the rows of everybody, and are logged.")
+	answer, err := s.terminal.line(func() string { return "Disable scopes? (yes/no) " })
 	if err != nil || strings.TrimSpace(answer) != "yes" {
 		s.say("Scopes stay enabled.")
 		return nil
 	}
-	s.changeScope(scopeState{policy: s.policy, disabled: reason})
-	return nil
+	return s.changeScope(ctx, scopeState{policy: s.policy, disabled: reason})
 }
 
 func (s *shell) commandSQL(context.Context, string) error {
@@ -271,6 +268,17 @@ func unquote(text string) string {
 	return text
 }
 
+// fileName returns the path that an argument names.
+func fileName(text string) string {
+	name := unquote(text)
+	if rest, ok := strings.CutPrefix(name, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	return name
+}
+
 func (s *shell) commandGo(ctx context.Context, _ string) error {
 	statements := append(s.buffer.cut(), s.buffer.take()...)
 	if statements == nil {
@@ -305,7 +313,7 @@ func (s *shell) commandReset(context.Context, string) error {
 const maxDepth = 16
 
 func (s *shell) commandInclude(ctx context.Context, args string) error {
-	name := unquote(args)
+	name := fileName(args)
 	switch {
 	case name == "":
 		return errors.New(`write \i FILE`)
@@ -333,7 +341,7 @@ func (s *shell) commandEdit(ctx context.Context, args string) error {
 	if s.terminal == nil {
 		return errors.New(`\e needs somebody who types`)
 	}
-	name := unquote(args)
+	name := fileName(args)
 	if name == "" {
 		file, err := os.CreateTemp("", "scoped-*.sql")
 		if err != nil {

@@ -23,11 +23,38 @@ var keywords = strings.Fields(`
 
 // complete returns what the word before the cursor may become.
 func (s *shell) complete(line []rune, cursor int) readline.Completions {
-	text := string(line[:cursor])
-	word, values := s.candidates(text)
+	word, values := s.candidates(string(line[:cursor]))
+	all := len(values)
+	if values = s.fit(word, values); len(values) == 0 && all > 0 {
+		return readline.CompleteMessage("%d possibilities; type more of the name", all)
+	}
 	c := readline.CompleteRaw(values)
 	c.PREFIX = word
 	return c
+}
+
+// fit returns the candidates where the screen has room for them with the prompt
+// above, or else what all of them begin with.
+func (s *shell) fit(word string, values []readline.Completion) []readline.Completion {
+	const around = 8 // the prompt and headings
+	widest := 0
+	for _, v := range values {
+		widest = max(widest, len(v.Value)+len("  "))
+	}
+	columns, lines := s.screen.size()
+	if len(values) <= max(1, lines-around)*max(1, columns/max(1, widest)) {
+		return values
+	}
+	common := values[0].Value
+	for _, v := range values {
+		for !strings.HasPrefix(v.Value, common) {
+			common = common[:len(common)-1]
+		}
+	}
+	if len(common) <= len(word) {
+		return nil
+	}
+	return []readline.Completion{{Value: common}}
 }
 
 // candidates returns the word at the end of a line, and what it may become.

@@ -32,7 +32,7 @@ func readCopy(args string) (*copying, error) {
 	c := &copying{}
 	tokens, _ := tokens(args)
 	depth, end := 0, -1 // of the last bracket
-	from, at := false, -1
+	from, at, behind := false, -1, -1
 	for _, t := range tokens {
 		switch t.Token {
 		case pgparse.Token_ASCII_40:
@@ -43,7 +43,7 @@ func readCopy(args string) (*copying, error) {
 			}
 		case pgparse.Token_TO, pgparse.Token_FROM:
 			if depth == 0 {
-				from, at = t.Token == pgparse.Token_FROM, int(t.Start)
+				from, at, behind = t.Token == pgparse.Token_FROM, int(t.Start), int(t.End)
 			}
 		}
 		if at >= 0 {
@@ -54,7 +54,7 @@ func readCopy(args string) (*copying, error) {
 		return nil, errCopying
 	}
 	left := strings.Trim(args[:at], blanks)
-	if err := c.readTarget(args[at+len("to"):], from); err != nil {
+	if err := c.readTarget(args[behind:]); err != nil {
 		return nil, err
 	}
 	if strings.HasPrefix(left, "(") {
@@ -90,10 +90,7 @@ func readCopy(args string) (*copying, error) {
 
 // readTarget reads the file and what stands behind it, psql's ways of saying CSV
 // and HEADER among it.
-func (c *copying) readTarget(text string, from bool) error {
-	if from {
-		text = strings.TrimPrefix(text[len("from")-len("to"):], "")
-	}
+func (c *copying) readTarget(text string) error {
 	text = strings.TrimLeft(text, blanks)
 	if rest, ok := strings.CutPrefix(text, "'"); ok {
 		end := strings.IndexByte(rest, '\'')
@@ -106,7 +103,7 @@ func (c *copying) readTarget(text string, from bool) error {
 	} else {
 		c.file, text = text, ""
 	}
-	if c.file == "" {
+	if c.file = fileName(c.file); c.file == "" {
 		return errCopying
 	}
 	text = strings.NewReplacer("(", " ", ")", " ", ",", " ").Replace(strings.ToLower(text))
@@ -135,6 +132,9 @@ func (s *shell) commandCopy(ctx context.Context, args string) error {
 
 // copyTo writes the result of a query to a file, which is whole or not there.
 func (s *shell) copyTo(ctx context.Context, c *copying) error {
+	if info, err := os.Stat(c.file); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", c.file)
+	}
 	next := c.file + ".part"
 	file, err := os.OpenFile(next, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

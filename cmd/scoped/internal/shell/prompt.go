@@ -10,15 +10,21 @@ import (
 // the line is inside of, and the state of the transaction, as in
 //
 //	blog[site=3]=>    blog[site=3]=*>    blog[site=3]-!>    blog[DISABLED]=#
+//
+// The database is left out where there is no room for it.
 func (s *shell) prompt() string {
-	const longest = 40
-	scope, end := printable(s.scope.String()), ">"
-	if uniseg.StringWidth(scope) > longest {
-		cut := []rune(scope)
-		scope = string(cut[:min(len(cut), longest)]) + "…"
-	}
+	columns, _ := s.screen.size()
+	longest := max(20, columns/2)
+	database, end := printable(s.config.Database), ">"
+	scope := strings.ReplaceAll(printable(s.scope.String()), "\n", " ")
 	if s.scope.disabled != "" {
 		scope, end = "DISABLED", "#"
+	}
+	if runes := []rune(scope); len(runes) > longest {
+		scope = string(runes[:longest]) + "…"
+	}
+	if uniseg.StringWidth(database+scope) > longest {
+		database = ""
 	}
 	if s.screen.colourful() {
 		colour := "1" // bold
@@ -34,6 +40,5 @@ func (s *shell) prompt() string {
 	if s.session.conn == nil {
 		transaction = "?"
 	}
-	scope = strings.ReplaceAll(scope, "\n", " ")
-	return printable(s.config.Database) + "[" + scope + "]" + string(s.buffer.end()) + transaction + end + " "
+	return database + "[" + scope + "]" + string(s.buffer.end()) + transaction + end + " "
 }

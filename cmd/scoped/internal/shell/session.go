@@ -55,6 +55,7 @@ func newSession(config *pgx.ConnConfig, p *policy.Policy, notice func(*pgconn.No
 		return nil
 	}))
 	s.db = sql.OpenDB(scoped.NewConnector(base, p, options...))
+	s.db.SetMaxIdleConns(-1) // what is closed is closed
 	return s
 }
 
@@ -111,15 +112,20 @@ func (s *session) lost() bool {
 	if s.conn == nil || !s.server.IsClosed() {
 		return false
 	}
-	_ = s.conn.Close() // there is nothing left to close
-	s.conn = nil
+	s.drop()
 	return true
 }
 
-func (s *session) close() {
+// drop closes the connection. The next statement makes another one.
+func (s *session) drop() {
 	if s.conn != nil {
-		_ = s.conn.Close()
+		_ = s.conn.Close() // whatever that says, it is not used again
+		s.conn = nil
 	}
+}
+
+func (s *session) close() {
+	s.drop()
 	_ = s.db.Close()
 }
 

@@ -172,10 +172,18 @@ func (s *shell) say(form string, args ...any) {
 	fmt.Fprintln(s.stderr, printable(fmt.Sprintf(form, args...)))
 }
 
-// changeScope makes to the scope, and logs it.
-func (s *shell) changeScope(to scopeState) {
+// changeScope makes to the scope, and logs it. What statements have done to a
+// connection while scopes were disabled, to its search_path for example, must not
+// mean anything to those in a scope, so these get another one.
+func (s *shell) changeScope(ctx context.Context, to scopeState) error {
 	s.audit.Info("the scope changes", "from", s.scope.String(), "scope", to.String(), "reason", to.disabled)
+	enabled := s.scope.disabled != "" && to.disabled == ""
 	s.scope = to
+	if !enabled {
+		return nil
+	}
+	s.session.drop()
+	return s.session.connect(ctx)
 }
 
 // failLookUp says why a look-up failed.
@@ -276,6 +284,14 @@ func (s *shell) readLine(ctx context.Context, line string) error {
 	s.lost = false
 	if name, ok := strings.CutPrefix(strings.TrimLeft(line, blanks), `\`); ok && !s.buffer.end().quoted() {
 		return s.command(ctx, name)
+	}
+	if s.buffer.empty() {
+		switch strings.ToLower(strings.Trim(line, blanks+";")) {
+		case "quit", "exit":
+			return errQuit
+		case "help":
+			return s.command(ctx, "?")
+		}
 	}
 	if text, suffix, ok := s.cutSuffix(line); ok {
 		s.buffer.add(text)

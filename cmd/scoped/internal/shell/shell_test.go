@@ -2,6 +2,7 @@ package shell_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -64,6 +65,7 @@ tables:
 // A run is one run of the shell.
 type run struct {
 	dsn      string
+	policy   string // policyText, if empty
 	scopes   []string
 	disabled string
 	options  shell.Options
@@ -90,7 +92,7 @@ func (r *run) play(t *testing.T, script string) (stdout, stderr string, err erro
 
 func (r *run) parse(t testing.TB) (*scope.Scope, *pgx.ConnConfig) {
 	t.Helper()
-	p, err := policy.Parse("policy.yaml", []byte(policyText))
+	p, err := policy.Parse("policy.yaml", []byte(cmp.Or(r.policy, policyText)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,6 +192,21 @@ func TestLookups(t *testing.T) {
 				t.Errorf("error %v, stdout %q, stderr %q; want %q", err, stdout, stderr, test.want)
 			}
 		})
+	}
+}
+
+// TestSharedRoot looks in a root table that is not scoped itself: the one that the
+// scope columns of others refer to.
+func TestSharedRoot(t *testing.T) {
+	r := newRun(t)
+	r.policy = strings.Replace(policyText, "site: {site: id}", "site: shared", 1)
+	r.options = shell.Options{Lookups: []string{"site.slug=birds"}, Format: "csv"}
+	if stdout, stderr, err := r.play(t, "SELECT id FROM post;"); err != nil || stdout != "id\n5\n" {
+		t.Errorf("%q, %q, %v", stdout, stderr, err)
+	}
+	r.policy = strings.Replace(policyText, "site: {site: id}", "site: denied", 1)
+	if _, stderr, err := r.play(t, ""); !errors.Is(err, shell.ErrFailed) || !strings.Contains(stderr, "table public.site is denied") {
+		t.Errorf("denied: %q, %v", stderr, err)
 	}
 }
 

@@ -94,13 +94,14 @@ func (s *shell) interact(ctx context.Context, file *os.File) error {
 			entry += "\n"
 		}
 		entry += line
-		err = s.readLine(ctx, line)
+		for part := range strings.SplitSeq(line, "\n") { // more than one if it was pasted
+			if errors.Is(s.readLine(ctx, part), errQuit) {
+				return nil
+			}
+		}
 		if s.buffer.empty() {
 			s.terminal.history.add(entry)
 			entry = ""
-		}
-		if errors.Is(err, errQuit) {
-			return nil
 		}
 	}
 	return ctx.Err()

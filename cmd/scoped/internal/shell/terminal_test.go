@@ -1,3 +1,5 @@
+//go:build unix
+
 package shell_test
 
 import (
@@ -206,9 +208,13 @@ func TestDisable(t *testing.T) {
 	c.seeLast("[DISABLED]=#")
 	c.press("SELECT count(*) AS everybody FROM post;" + enter)
 	c.see("         6\n")
+	c.press("SET search_path = pg_temp;" + enter + "SHOW search_path;" + enter)
+	c.see(" pg_temp\n")
 	c.press("\\scope site=2" + enter)
 	c.seeLast("[site=2]=>")
-	c.press("\\q" + enter)
+	c.press("SHOW search_path;" + enter)
+	c.see(` "$user", public`)
+	c.press("quit" + enter)
 	c.seeEnd()
 	data, err := os.ReadFile(filepath.Join(os.Getenv("XDG_STATE_HOME"), "scoped", "audit.jsonl"))
 	if err != nil {
@@ -331,6 +337,37 @@ func TestCompletion(t *testing.T) {
 		c.press("SELECT * FROM " + word + tab + "1;" + enter)
 		c.see("FROM " + word + "1;")
 		c.seeLast("[site=1]=>")
+	}
+}
+
+// TestPaste pastes statements and a command at once.
+func TestPaste(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	c.press("\x1b[200~SELECT 'one' AS a;\n\\scope site=2\nSELECT\nmin(id) AS least FROM post;\x1b[201~")
+	c.see("min(id) AS least FROM post;")
+	c.press(enter)
+	c.seeLast("[site=2]=>")
+	c.see("\n one\n")
+	c.see("\n     5\n")
+}
+
+// TestTerminated ends the shell at its prompt, which must leave the terminal as it
+// was and say so in the audit log.
+func TestTerminated(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 40)
+	c.seeLast("[site=1]=>")
+	if err := c.command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if status := c.seeEnd(); status != 1 {
+		t.Errorf("the exit status is %d", status)
+	}
+	data, err := os.ReadFile(filepath.Join(os.Getenv("XDG_STATE_HOME"), "scoped", "audit.jsonl"))
+	if err != nil || !strings.Contains(string(data), `"msg":"the shell ends"`) {
+		t.Errorf("the audit log is %s, %v", data, err)
 	}
 }
 
