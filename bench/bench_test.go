@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -56,12 +58,14 @@ func TestTakeTurns(t *testing.T) {
 	}
 }
 
+// The tests share a database, which ends with the process.
+var shared = sync.OnceValues(func() (*database, error) { return openDatabase(context.Background()) })
+
 func testDatabase(t *testing.T) *database {
 	t.Helper()
-	db, err := openDatabase(t.Context())
+	db, err := shared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(db.close)
 	return db
 }

@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
-	"runtime/metrics"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -53,9 +53,9 @@ func ratios(of, to []float64) []float64 {
 
 // allocated returns what Go's heap has given out so far.
 func allocated() (objects, bytes uint64) {
-	samples := []metrics.Sample{{Name: "/gc/heap/allocs:objects"}, {Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(samples)
-	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Mallocs, m.TotalAlloc
 }
 
 // allocations returns what one run of f allocates.

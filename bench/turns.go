@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -27,6 +28,7 @@ type armResult struct {
 	Throughput      spread  `json:"per_second"`
 	LatencyRatio    *spread `json:"latency_ratio,omitempty"`
 	ThroughputRatio *spread `json:"throughput_ratio,omitempty"`
+	Allocations     float64 `json:"allocations"` // of the program, for an operation
 }
 
 // workloads runs every workload on 1, 4 and 16 connections.
@@ -106,9 +108,6 @@ func (db *database) takeTurns(ctx context.Context, w *workload, connections, rou
 			latencies[a], throughputs[a] = append(latencies[a], median(each)), append(throughputs[a], throughput)
 		}
 	}
-	if err := db.reset(ctx, w); err != nil {
-		return cell{}, err
-	}
 	c := cell{Workload: w.name, Connections: connections}
 	for a, each := range arms {
 		r := armResult{Arm: each.name, Reference: each.reference, Latency: spreadOf(operations[a]), Throughput: spreadOf(throughputs[a])}
@@ -117,9 +116,16 @@ func (db *database) takeTurns(ctx context.Context, w *workload, connections, rou
 			latency, throughput := spreadOf(ratios(latencies[a], latencies[to])), spreadOf(ratios(throughputs[a], throughputs[to]))
 			r.LatencyRatio, r.ThroughputRatio = &latency, &throughput
 		}
+		t := turn{arm: each, workload: w, connections: connections, least: 60 / connections}
+		before, _ := allocated()
+		if _, _, err := t.run(ctx); err != nil {
+			return cell{}, fmt.Errorf("%s: %w", each.name, err)
+		}
+		after, _ := allocated()
+		r.Allocations = math.Round(float64(after-before) / float64(t.least*connections))
 		c.Arms = append(c.Arms, r)
 	}
-	return c, nil
+	return c, db.reset(ctx, w)
 }
 
 // reset takes back what the operations of a workload wrote.
@@ -201,9 +207,9 @@ func (t turn) work(ctx context.Context, worker int, start time.Time) (latencies 
 func (b *bench) reportCell(c cell) {
 	fmt.Fprintf(b.out, "\n%s, connections: %d\n\n", c.Workload, c.Connections)
 	w := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "arm\tµs\tratio\tquartiles\tper second\tratio\tquartiles\t")
+	fmt.Fprintln(w, "arm\tµs\tratio\tquartiles\tper second\tratio\tquartiles\tallocations\t")
 	for _, a := range c.Arms {
-		fmt.Fprintf(w, "%s\t%.1f\t%s\t%.0f\t%s\t\n", a.Arm, a.Latency.Median, a.LatencyRatio, a.Throughput.Median, a.ThroughputRatio)
+		fmt.Fprintf(w, "%s\t%.1f\t%s\t%.0f\t%s\t%.0f\t\n", a.Arm, a.Latency.Median, a.LatencyRatio, a.Throughput.Median, a.ThroughputRatio, a.Allocations)
 	}
 	w.Flush()
 }
