@@ -88,6 +88,7 @@ type Report struct {
 	Roles    []string // with which the program connects; none where they are not known
 	Findings []Finding
 	Ignored  int
+	Below    int // the severity that is reported
 }
 
 // Count returns how many findings have a severity.
@@ -123,7 +124,9 @@ func Run(p *policy.Policy, s *Snapshot, o Options) (*Report, error) {
 		switch {
 		case slices.Contains(o.Ignore, Ignore{f.Rule.Code, f.Object}), slices.Contains(o.Ignore, Ignore{Code: f.Rule.Code}):
 			r.Ignored++
-		case f.Rule.Severity >= o.Severity:
+		case f.Rule.Severity < o.Severity:
+			r.Below++
+		default:
 			r.Findings = append(r.Findings, f)
 		}
 	}
@@ -373,10 +376,14 @@ func quoteAll(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
-// and lists names for people: a, b and c.
+// and lists names for people: a, b and c, or the first of many and how many more.
 func and(names []string) string {
-	if len(names) < 2 {
+	const many = 6
+	switch {
+	case len(names) < 2:
 		return strings.Join(names, "")
+	case len(names) > many:
+		names = append(slices.Clone(names[:many-1]), fmt.Sprintf("%d more", len(names)-many+1))
 	}
 	last := len(names) - 1
 	return strings.Join(names[:last], ", ") + " and " + names[last]

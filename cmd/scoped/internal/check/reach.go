@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ type reach struct {
 	checker *checker
 	edges   map[node][]node
 	opaque  map[uint32]string // functions whose text does not tell what they reach, and why
+	known   map[node][]string // what tables has found
 }
 
 // A node is a relation or a function.
@@ -24,7 +26,7 @@ type node struct {
 }
 
 func newReach(c *checker) *reach {
-	r := &reach{checker: c, edges: map[node][]node{}, opaque: map[uint32]string{}}
+	r := &reach{checker: c, edges: map[node][]node{}, opaque: map[uint32]string{}, known: map[node][]string{}}
 	for _, u := range c.uses {
 		to := node{u.Relation, u.Function}
 		switch u.Kind {
@@ -53,16 +55,19 @@ func newReach(c *checker) *reach {
 // tables returns the names of the scoped tables that a view or function reaches,
 // sorted.
 func (r *reach) tables(from node) []string {
-	var found []string
+	if found, ok := r.known[from]; ok {
+		return found
+	}
+	found := map[string]bool{}
 	r.walk(from, func(n node) bool {
 		t, ok := r.checker.isScoped(n.relation)
-		if ok && n != from && !slices.Contains(found, t.String()) {
-			found = append(found, t.String())
+		if ok && n != from {
+			found[t.String()] = true
 		}
 		return n == from || !ok
 	})
-	slices.Sort(found)
-	return found
+	r.known[from] = slices.Sorted(maps.Keys(found))
+	return r.known[from]
 }
 
 // walk calls visit with from and all that it reaches, once each. It goes no

@@ -69,15 +69,18 @@ func (r *Report) text(w io.Writer) error {
 }
 
 func (r *Report) summary() string {
-	ignored := ""
+	hidden := ""
+	if r.Below > 0 {
+		hidden = fmt.Sprintf(", %d less grave", r.Below)
+	}
 	if r.Ignored > 0 {
-		ignored = fmt.Sprintf(", %d ignored", r.Ignored)
+		hidden += fmt.Sprintf(", %d ignored", r.Ignored)
 	}
 	if len(r.Findings) == 0 {
-		return fmt.Sprintf("%s, %s: nothing found%s", number(r.Tables, "table"), number(len(ruleTable), "rule"), ignored)
+		return fmt.Sprintf("%s, %s: nothing found%s", number(r.Tables, "table"), number(len(ruleTable), "rule"), hidden)
 	}
 	return fmt.Sprintf("%s, %s: %s, %s, %s%s", number(r.Tables, "table"), number(len(ruleTable), "rule"),
-		number(r.Count(Error), "error"), number(r.Count(Warning), "warning"), number(r.Count(Note), "note"), ignored)
+		number(r.Count(Error), "error"), number(r.Count(Warning), "warning"), number(r.Count(Note), "note"), hidden)
 }
 
 func number(n int, noun string) string {
@@ -96,6 +99,7 @@ type jsonReport struct {
 	Warnings int           `json:"warnings"`
 	Notes    int           `json:"notes"`
 	Ignored  int           `json:"ignored"`
+	Below    int           `json:"below"`
 	Findings []jsonFinding `json:"findings"`
 }
 
@@ -115,7 +119,7 @@ type jsonFinding struct {
 func (r *Report) json(w io.Writer) error {
 	report := jsonReport{
 		Policy: r.File, Tables: r.Tables, Roles: append([]string{}, r.Roles...),
-		Errors: r.Count(Error), Warnings: r.Count(Warning), Notes: r.Count(Note), Ignored: r.Ignored, Findings: []jsonFinding{},
+		Errors: r.Count(Error), Warnings: r.Count(Warning), Notes: r.Count(Note), Ignored: r.Ignored, Below: r.Below, Findings: []jsonFinding{},
 	}
 	for _, f := range r.Findings {
 		report.Findings = append(report.Findings, jsonFinding{f.Rule.Code, f.Rule.Severity.String(), f.Object, f.Line, f.Column,
