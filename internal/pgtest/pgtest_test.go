@@ -310,6 +310,9 @@ func TestExistingServer(t *testing.T) {
 	if got := count(t, connect(t, created)); got != 1 {
 		t.Errorf("%d rows, want 1", got)
 	}
+	if _, err := attached.Log(); err == nil {
+		t.Error("the log of a server that is not its own was read")
+	}
 	attached.Stop()
 	if after := databases(); after != before {
 		t.Errorf("%d databases after Stop, want %d: it must leave nothing behind", after, before)

@@ -83,6 +83,15 @@ func (s *Server) Restart(ctx context.Context) error {
 	}
 }
 
+// Log returns what the server has logged. That of the running one of
+// SCOPED_TEST_DSN cannot be read.
+func (s *Server) Log() ([]byte, error) {
+	if !s.Owned() {
+		return nil, errors.New("pgtest: the log of the server of SCOPED_TEST_DSN cannot be read")
+	}
+	return os.ReadFile(filepath.Join(s.dir, "log"))
+}
+
 func (s *Server) pid() (int, error) {
 	text, err := os.ReadFile(filepath.Join(s.dir, "pid"))
 	if err != nil {
