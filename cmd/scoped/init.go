@@ -119,7 +119,7 @@ func listCandidates(w io.Writer, db *draft.Database) {
 			fmt.Fprintf(w, "and %d more\n", len(candidates)-most)
 			break
 		}
-		fmt.Fprintf(w, "  %-30s %s\n", c.Flag(), c)
+		fmt.Fprintf(w, "  %-30s %s\n", terminal.Visible(c.Flag()), c)
 	}
 }
 
@@ -148,10 +148,10 @@ func updatePolicy(w io.Writer, db *draft.Database, path string, roots []draft.Ro
 		return err
 	}
 	for _, v := range u.Vanished {
-		fmt.Fprintf(w, "%s:%d: table %s does not exist any more; its entry stays until you remove it\n", path, v.Line, v.Table)
+		fmt.Fprintf(w, "%s:%d: table %s does not exist any more; its entry stays until you remove it\n", path, v.Line, terminal.Visible(v.Table))
 	}
 	for _, name := range u.Added {
-		fmt.Fprintf(w, "%s: added %s\n", path, name)
+		fmt.Fprintf(w, "%s: added %s\n", path, terminal.Visible(name))
 	}
 	if len(u.Added) == 0 {
 		fmt.Fprintf(w, "%s lists all tables\n", path)

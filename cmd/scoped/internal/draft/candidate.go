@@ -23,7 +23,7 @@ type Candidate struct {
 func (c Candidate) Flag() string {
 	r, err := ParseRoot(c.Root)
 	if err != nil || !validDimension(strings.ToLower(r.Table)) {
-		return "--root " + visible(quoted(c.Root+"=tenant"))
+		return "--root " + quoted(c.Root+"=tenant")
 	}
 	return "--root " + quoted(c.Root)
 }

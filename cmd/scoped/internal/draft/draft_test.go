@@ -2,6 +2,7 @@ package draft_test
 
 import (
 	"context"
+	"crypto/rand"
 	"flag"
 	"os"
 	"strings"
@@ -73,6 +74,50 @@ func TestDocumentation(t *testing.T) {
 	const page = "../../../../docs/command.md"
 	if !strings.Contains(file(t, page), "```yaml\n"+file(t, "testdata/blog.yaml")+"```\n") {
 		t.Errorf("%s does not show testdata/blog.yaml", page)
+	}
+}
+
+// TestReadWithoutRights reads as a role that can do nothing but connect. Views
+// cannot be described then.
+func TestReadWithoutRights(t *testing.T) {
+	dsn := pgtest.DSN(t, file(t, "testdata/rental.sql"))
+	role := pgx.Identifier{"nobody " + strings.TrimPrefix(t.Name(), "Test") + rand.Text()}.Sanitize()
+	admin, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec := func(conn *pgx.Conn, sql string) {
+		t.Helper()
+		if _, err := conn.Exec(context.Background(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(admin, "CREATE ROLE "+role+"; REVOKE ALL ON SCHEMA public FROM public")
+	t.Cleanup(func() {
+		exec(admin, "DROP ROLE "+role)
+		admin.Close(context.Background())
+	})
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	exec(conn, "SET ROLE "+role)
+	db, err := draft.Read(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := db.Policy([]draft.Root{{Schema: "public", Table: "store"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _, _ := strings.Cut(file(t, "testdata/rental.yaml"), "  # Views")
+	_, want, _ = strings.Cut(want, "# The roots.")
+	if !strings.Contains(text, want) {
+		t.Errorf("tables are not as the owner has them:\n%s", text)
+	}
+	if !strings.Contains(text, "sales_by_store:    denied  # a view: the server does not say what it shows (permission denied") {
+		t.Errorf("the view is not denied:\n%s", text)
 	}
 }
 

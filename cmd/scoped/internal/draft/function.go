@@ -129,5 +129,5 @@ func (p *proposer) about(f *function) string {
 	if f.language == "plpgsql" && dynamic.MatchString(f.text) {
 		does = append(does, "runs SQL that it puts together")
 	}
-	return visible(fmt.Sprintf("(%s): %s; %s", f.arguments, strings.Join(what, ", "), strings.Join(does, "; ")))
+	return fmt.Sprintf("(%s): %s; %s", f.arguments, strings.Join(what, ", "), strings.Join(does, "; "))
 }

@@ -136,7 +136,7 @@ func (l *linker) follow() {
 				}
 				why := "foreign key to " + l.shown(known.table)
 				if len(r.key.Keys) > 1 {
-					why = fmt.Sprintf("foreign key (%s) to %s", list(r.key.Columns), l.shown(known.table))
+					why = fmt.Sprintf("foreign key (%s) to %s", strings.Join(r.key.Columns, ", "), l.shown(known.table))
 				}
 				l.holds[c] = why
 				open = append(open, c)
@@ -176,7 +176,7 @@ func (l *linker) ownColumn(t *catalog.Table) {
 	var chosen *catalog.Column
 	switch {
 	case len(all) == 0 && misfit != nil:
-		l.links[t] = &link{problem: fmt.Sprintf("%s is of type %s, and %s of type %s", visible(misfit.Name), visible(misfit.Type), l.name, l.typ)}
+		l.links[t] = &link{problem: fmt.Sprintf("%s is of type %s, and %s of type %s", misfit.Name, misfit.Type, l.name, l.typ)}
 		return
 	case len(all) == 0:
 		return
@@ -196,7 +196,7 @@ func (l *linker) ownColumn(t *catalog.Table) {
 			scoping: either,
 			cost:    cost{undecided: 1, steps: 1},
 			problem: fmt.Sprintf("%s hold values of %s alike; name the one that decides, or write %s: %s for any of them",
-				list(columnNames(all)), l.name, scalar(l.name), visible(l.spell.scoping(either))),
+				strings.Join(columnNames(all), ", "), l.name, scalar(l.name), l.spell.scoping(either)),
 		}
 		return
 	}
@@ -214,7 +214,7 @@ func (l *linker) ownColumn(t *catalog.Table) {
 	}
 	if len(all) > 1 {
 		k.notes = append(k.notes, fmt.Sprintf("Other columns hold values of %s too; %s: %s is for any of them.",
-			l.name, scalar(l.name), visible(l.spell.scoping(either))))
+			l.name, scalar(l.name), l.spell.scoping(either)))
 	}
 	l.links[t] = k
 }
@@ -240,23 +240,28 @@ type option struct {
 func (l *linker) paths() {
 	costs := map[*catalog.Table]cost{} // of paths that lead over the table
 	settled := map[*catalog.Table]bool{}
+	var open []*catalog.Table // those whose costs are news to the tables that refer to them
 	for t, k := range l.links {
 		if len(k.scoping.ways) > 0 {
 			costs[t], settled[t] = l.over(t, k.cost), true
+			open = append(open, t)
 		}
 	}
-	for changed := true; changed; {
-		changed = false
-		for _, t := range l.tables {
-			if settled[t] || l.listed[t] != nil {
+	for len(open) > 0 {
+		news := open[0]
+		open = open[1:]
+		for _, r := range l.referring[news] {
+			if settled[r.from] || l.listed[r.from] != nil {
 				continue
 			}
-			for _, o := range l.options(t, costs) {
-				c := l.over(t, o.cost)
-				if old, ok := costs[t]; !ok || c.compare(old) < 0 {
-					costs[t] = c
-					changed = true
-				}
+			options := l.options(r.from, costs)
+			if len(options) == 0 {
+				continue
+			}
+			c := l.over(r.from, options[0].cost)
+			if old, ok := costs[r.from]; !ok || c.compare(old) < 0 {
+				costs[r.from] = c
+				open = append(open, r.from)
 			}
 		}
 	}
@@ -373,7 +378,7 @@ func (l *linker) path(t *catalog.Table, options []option) *link {
 		if best.cascade && !options[1].cascade {
 			why = "the one with ON DELETE CASCADE is taken"
 		}
-		k.notes = append(k.notes, visible(fmt.Sprintf("As short is %s; %s. Choose the owner, should they ever disagree.", strings.Join(equal, " and "), why)))
+		k.notes = append(k.notes, fmt.Sprintf("As short is %s; %s. Choose the owner, should they ever disagree.", strings.Join(equal, " and "), why))
 	}
 	if !best.valid {
 		k.notes = append(k.notes, "The foreign key is not validated: a row that refers to nothing would become that of whoever adds what it refers to.")
@@ -381,7 +386,7 @@ func (l *linker) path(t *catalog.Table, options []option) *link {
 	if !c.NotNull {
 		k.hides = true
 		if len(either.ways) > 1 && len(either.ways) <= 5 {
-			k.notes = append(k.notes, visible(fmt.Sprintf("For rows that belong by another column, write %s: %s.", scalar(l.name), l.spell.scoping(either))))
+			k.notes = append(k.notes, fmt.Sprintf("For rows that belong by another column, write %s: %s.", scalar(l.name), l.spell.scoping(either)))
 		}
 	}
 	return k
@@ -404,7 +409,7 @@ func (l *linker) explain(k *link) {
 	}
 	k.why = "over " + strings.Join(names, ", ")
 	if k.cost.undecided > 0 {
-		k.problem = fmt.Sprintf("waits for %s, which you have to decide about; then it is %s: %s", undecided, scalar(l.name), visible(l.spell.scoping(k.scoping)))
+		k.problem = fmt.Sprintf("waits for %s, which you have to decide about; then it is %s: %s", undecided, scalar(l.name), l.spell.scoping(k.scoping))
 	}
 }
 
@@ -425,7 +430,7 @@ func (l *linker) blocked(t *catalog.Table) string {
 			return fmt.Sprintf("refers to %s, which the policy lists by a pattern only: list it by its name", l.shown(to))
 		}
 		return fmt.Sprintf("refers to %s by (%s): a path needs one column whose key is unique alone; or add a column of %s",
-			l.shown(to), list(f.Columns), l.name)
+			l.shown(to), strings.Join(f.Columns, ", "), l.name)
 	}
 	return ""
 }
@@ -441,6 +446,3 @@ func columnNames(columns []*catalog.Column) []string {
 	}
 	return names
 }
-
-// list returns names for a comment.
-func list(names []string) string { return visible(strings.Join(names, ", ")) }

@@ -208,8 +208,8 @@ func (p *proposer) belonging(t *catalog.Table, links []*link) *entry {
 // aboutNull says what becomes of rows in which the column of a scoping is NULL.
 func (p *proposer) aboutNull(s scoping) string {
 	s.null = policy.NullRead
-	return visible(fmt.Sprintf("Rows in which %s is NULL are hidden. With %s: %s everybody reads them, with null: visible everybody also writes them.",
-		s.ways[0].column, scalar(s.dimension), p.spell.scoping(s)))
+	return fmt.Sprintf("Rows in which %s is NULL are hidden. With %s: %s everybody reads them, with null: visible everybody also writes them.",
+		s.ways[0].column, scalar(s.dimension), p.spell.scoping(s))
 }
 
 func (p *proposer) deny(t *catalog.Table, why string) *entry {
@@ -227,8 +227,8 @@ func (p *proposer) spec(t *catalog.Table) *spec {
 	return nil
 }
 
-// shown returns a table's name for a comment.
-func (p *proposer) shown(t *catalog.Table) string { return visible(p.spell.table(nameOf(t))) }
+// shown returns a table's name as the policy spells it.
+func (p *proposer) shown(t *catalog.Table) string { return p.spell.table(nameOf(t)) }
 
 // others decides about the tables that belong to no dimension: those that scoped
 // tables look up are shared, the others denied.
@@ -286,7 +286,7 @@ func several(names []string) string {
 // unrelated says why a table that nothing connects with a root is denied.
 func (p *proposer) unrelated(t *catalog.Table) string {
 	if extension := p.db.extensions[t]; extension != "" {
-		return "belongs to the extension " + visible(extension)
+		return "belongs to the extension " + extension
 	}
 	if t.Kind == catalog.Foreign {
 		return "a foreign table, and no column has the name and type of a dimension's"
@@ -334,7 +334,7 @@ func (p *proposer) private(t *catalog.Table) string {
 		}
 		for _, word := range privateWords {
 			if strings.Contains(folded(c.Name), word) {
-				return fmt.Sprintf("its column %s looks private", visible(c.Name))
+				return fmt.Sprintf("its column %s looks private", c.Name)
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func (db *Database) resolve(r Root, searchPath []string) (*dimension, error) {
 	}
 	keys := db.keys(t)
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("%s cannot be a root: it has no column for the values of %s, unique, NOT NULL, and of type smallint, integer, bigint, uuid, text or varchar", visible(t.Schema+"."+t.Name), d.name)
+		return nil, fmt.Errorf("%s cannot be a root: it has no column for the values of %s, unique, NOT NULL, and of type smallint, integer, bigint, uuid, text or varchar", t.Schema+"."+t.Name, d.name)
 	}
 	d.key = keys[0]
 	d.typ = dimensionType(db.typeOf(t, t.Column(d.key)))

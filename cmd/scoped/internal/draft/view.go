@@ -151,10 +151,10 @@ func (p *proposer) addView(t *catalog.Table) {
 // view returns the entry of a view, or why there is none.
 func (p *proposer) view(t *catalog.Table, v *view) (e *entry, problem string) {
 	if extension := p.db.extensions[t]; extension != "" {
-		return nil, "it belongs to the extension " + visible(extension)
+		return nil, "it belongs to the extension " + extension
 	}
 	if len(v.system) > 0 {
-		return nil, "it reads " + visible(strings.Join(v.system, ", ")) + " of the system"
+		return nil, "it reads " + strings.Join(v.system, ", ") + " of the system"
 	}
 	if len(v.reads) == 0 {
 		return nil, "it reads none of the application's tables"
@@ -176,7 +176,7 @@ func (p *proposer) view(t *catalog.Table, v *view) (e *entry, problem string) {
 	}
 	e = &entry{table: t, group: views, why: "reads " + several(names)}
 	if len(v.calls) > 0 {
-		e.why += ", calls " + visible(strings.Join(v.calls, ", "))
+		e.why += ", calls " + strings.Join(v.calls, ", ")
 	}
 	if len(restricted) == 0 {
 		e.spec.access = policy.SharedRead
@@ -192,12 +192,12 @@ func (p *proposer) view(t *catalog.Table, v *view) (e *entry, problem string) {
 		if !ok {
 			problem = fmt.Sprintf("it shows no column by which its rows could be told apart on %s; it reads %s", d.name, several(names))
 			if v.fault != "" {
-				problem = fmt.Sprintf("the server does not say what it shows (%s)", visible(v.fault))
+				problem = fmt.Sprintf("the server does not say what it shows (%s)", v.fault)
 			}
 			return nil, problem
 		}
 		e.spec.scopings = append(e.spec.scopings, scoping{dimension: d.name, ways: []way{w}})
-		e.why += fmt.Sprintf("; %s is %s.%s", visible(w.column), p.shown(from.table), visible(from.name))
+		e.why += fmt.Sprintf("; %s is %s.%s", w.column, p.shown(from.table), from.name)
 		optional = optional && d.optional
 	}
 	if optional {

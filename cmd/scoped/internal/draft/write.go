@@ -163,7 +163,7 @@ func (w *writer) entries(indent string, entries []*entry) {
 	}
 	for i, e := range entries {
 		line := fmt.Sprintf("%s%-*s %s", indent, key, keys[i], values[i])
-		with := fmt.Sprintf("%s%-*s %-*s  # %s", indent, key, keys[i], value, values[i], e.why)
+		with := fmt.Sprintf("%s%-*s %-*s  # %s", indent, key, keys[i], value, values[i], visible(e.why))
 		notes := e.notes
 		if utf8.RuneCountInString(with) <= entryWidth {
 			line = with
@@ -180,7 +180,7 @@ func (w *writer) entries(indent string, entries []*entry) {
 // comment writes text as lines of a comment.
 func (w *writer) comment(indent, text string) {
 	line := indent + "#"
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(visible(text)) {
 		if line != indent+"#" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
 			w.b.WriteString(line + "\n")
 			line = indent + "#"
@@ -217,6 +217,6 @@ func (w *writer) functions(p *proposer) {
 		if i > 0 && item == items[i-1] {
 			item = "" // another function of the name
 		}
-		fmt.Fprintf(&w.b, "#     %-*s  # %s\n", widest, item, p.about(f))
+		fmt.Fprintf(&w.b, "#     %-*s  # %s\n", widest, item, visible(p.about(f)))
 	}
 }

@@ -28,6 +28,7 @@ CREATE TABLE path_nullable (id bigint PRIMARY KEY, member_id bigint REFERENCES m
 CREATE TABLE path_either (id bigint PRIMARY KEY, member_id bigint REFERENCES member, path_id bigint REFERENCES path, CHECK (num_nonnulls(member_id, path_id) = 1));
 CREATE TABLE diamond (id bigint PRIMARY KEY, path_id bigint NOT NULL REFERENCES path, other_id bigint NOT NULL REFERENCES path);
 CREATE TABLE diamond_with_cascade (id bigint PRIMARY KEY, a_id bigint NOT NULL REFERENCES column_by_key, b_id bigint NOT NULL REFERENCES column_by_name ON DELETE CASCADE);
+CREATE TABLE path_generated (id bigint PRIMARY KEY, n bigint NOT NULL, key_id bigint NOT NULL GENERATED ALWAYS AS (n + 1) STORED REFERENCES column_by_key);
 CREATE TABLE path_not_validated (id bigint PRIMARY KEY, key_id bigint NOT NULL);
 ALTER TABLE path_not_validated ADD FOREIGN KEY (key_id) REFERENCES column_by_key NOT VALID;
 CREATE TABLE self_reference (id bigint PRIMARY KEY, parent_id bigint REFERENCES self_reference, member_id bigint NOT NULL REFERENCES member);
@@ -65,6 +66,10 @@ CREATE TABLE without_columns ();
 CREATE TABLE event (id bigint NOT NULL, org_id uuid NOT NULL REFERENCES org, at date NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
 CREATE TABLE event_2026 PARTITION OF event FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY RANGE (at);
 CREATE TABLE event_2026_01 PARTITION OF event_2026 FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE refers_to_partition (id bigint PRIMARY KEY, event_id bigint NOT NULL, at date NOT NULL, FOREIGN KEY (event_id, at) REFERENCES event_2026_01);
+CREATE TABLE task (id bigint PRIMARY KEY, org_id uuid NOT NULL REFERENCES org) PARTITION BY HASH (id);
+CREATE TABLE task_0 PARTITION OF task FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE TABLE refers_to_one_partition (id bigint PRIMARY KEY, task_id bigint NOT NULL REFERENCES task_0);
 CREATE TABLE log (line text, org_id uuid REFERENCES org);
 CREATE TABLE log_child (extra text) INHERITS (log);
 CREATE TABLE parent (id bigint PRIMARY KEY, org_id uuid NOT NULL REFERENCES org);
