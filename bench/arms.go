@@ -30,14 +30,15 @@ const (
 	maxConnections = 16
 )
 
+// A runner runs an operation for a site and returns its rows, or how many were
+// written.
+type runner func(ctx context.Context, o *operation, site int, args []any) (rows, error)
+
 // An arm is one way to keep the rows of a site apart.
 type arm struct {
-	name string
-	// reference is the arm whose times its own are divided by.
-	reference string
-	// run runs the operation for a site and returns its rows, or how many were
-	// written.
-	run func(ctx context.Context, o *operation, site int, args []any) (rows, error)
+	name      string
+	reference string // the arm by whose times its own are divided
+	run       runner
 	// can reports whether the arm has the operation, nil for all.
 	can func(*operation) bool
 	// perTenant is set where each tenant has a connection.
@@ -119,13 +120,13 @@ func newArms(ctx context.Context, dsn string) (*arms, error) {
 	a.plain, a.guarded = plain(), guarded()
 	texts := func(o *operation) bool { return !o.copies }
 	a.list = []*arm{
-		{name: byHand, run: runByHand(a.plain, (*operation).same)},
-		{name: scopedHot, reference: byHand, run: runScoped(a.guarded, known, (*operation).same)},
-		{name: scopedAnew, reference: byHand, run: runScoped(a.guarded, anew, (*operation).same)},
-		{name: byHandNewText, reference: byHand, run: runByHand(plain(), (*operation).fresh), can: texts},
+		{name: byHand, run: runByHand(a.plain, same)},
+		{name: scopedHot, reference: byHand, run: runScoped(a.guarded, known, same)},
+		{name: scopedAnew, reference: byHand, run: runScoped(a.guarded, anew, same)},
+		{name: byHandNewText, reference: byHand, run: runByHand(plain(), fresh), can: texts},
 		// A text that never comes again gains nothing from a cache, but is put
 		// into it; this one is always full.
-		{name: scopedCold, reference: byHandNewText, run: runScoped(guarded(scoped.WithCacheSize(4<<20)), known, (*operation).fresh), can: texts},
+		{name: scopedCold, reference: byHandNewText, run: runScoped(guarded(scoped.WithCacheSize(4<<20)), known, fresh), can: texts},
 		{name: securedTx, reference: byHand, run: runInTransaction(secured(nil)), can: texts},
 		{name: securedConn, reference: byHand, can: texts, perTenant: true, run: func(ctx context.Context, o *operation, site int, args []any) (rows, error) {
 			return o.run(ctx, perTenant[site], o.program, args)
@@ -143,15 +144,15 @@ func (a *arms) open(db *sql.DB) *sql.DB {
 }
 
 // same returns a text as it is, and fresh one that was never seen.
-func (o *operation) same(text string) string { return text }
+func same(text string) string { return text }
 
-func (o *operation) fresh(text string) string {
+func fresh(text string) string {
 	return strings.Replace(text, "v0", "v"+strconv.FormatInt(freshNames.Add(1), 10), 1)
 }
 
 var freshNames atomic.Int64
 
-func runByHand(db *sql.DB, text func(*operation, string) string) func(context.Context, *operation, int, []any) (rows, error) {
+func runByHand(db *sql.DB, text func(string) string) runner {
 	return func(ctx context.Context, o *operation, site int, args []any) (rows, error) {
 		if o.copies {
 			return copied(ctx, db, func(conn *sql.Conn) (n int64, err error) {
@@ -165,11 +166,11 @@ func runByHand(db *sql.DB, text func(*operation, string) string) func(context.Co
 		if o.byHand != o.program {
 			args = append(args, int64(site))
 		}
-		return o.run(ctx, db, text(o, o.byHand), args)
+		return o.run(ctx, db, text(o.byHand), args)
 	}
 }
 
-func runScoped(db *sql.DB, in func(context.Context, int) context.Context, text func(*operation, string) string) func(context.Context, *operation, int, []any) (rows, error) {
+func runScoped(db *sql.DB, in func(context.Context, int) context.Context, text func(string) string) runner {
 	return func(ctx context.Context, o *operation, site int, args []any) (rows, error) {
 		ctx = in(ctx, site)
 		if o.copies {
@@ -177,11 +178,11 @@ func runScoped(db *sql.DB, in func(context.Context, int) context.Context, text f
 				return scoped.CopyFrom(ctx, conn, copyTable, copyColumns, copyRows(args))
 			})
 		}
-		return o.run(ctx, db, text(o, o.program), args)
+		return o.run(ctx, db, text(o.program), args)
 	}
 }
 
-func runInTransaction(db *sql.DB) func(context.Context, *operation, int, []any) (rows, error) {
+func runInTransaction(db *sql.DB) runner {
 	return func(ctx context.Context, o *operation, site int, args []any) (rows, error) {
 		tx, err := db.BeginTx(ctx, nil)
 		if err != nil {
@@ -199,7 +200,7 @@ func runInTransaction(db *sql.DB) func(context.Context, *operation, int, []any) 
 	}
 }
 
-func runGORM(db *gorm.DB) func(context.Context, *operation, int, []any) (rows, error) {
+func runGORM(db *gorm.DB) runner {
 	return func(ctx context.Context, o *operation, site int, args []any) (rows, error) {
 		ofSite := func(column string) func(*gorm.DB) *gorm.DB {
 			return func(db *gorm.DB) *gorm.DB { return db.Where(column+" = ?", site) }
