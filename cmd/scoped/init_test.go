@@ -106,3 +106,27 @@ func TestInit(t *testing.T) {
 		t.Errorf("exit status %d: %s", status, &faults)
 	}
 }
+
+// TestInitThenCheck shows that scoped check finds no error in what scoped init
+// proposes.
+func TestInitThenCheck(t *testing.T) {
+	const golden = "internal/draft/testdata/"
+	for schema, proposed := range map[string]string{
+		"../../examples/blog/schema.sql": "blog.yaml",
+		golden + "rental.sql":            "rental.yaml",
+		golden + "music.sql":             "music.yaml",
+		golden + "shapes.sql":            "shapes.yaml",
+		golden + "hostile.sql":           "hostile.yaml",
+	} {
+		data, err := os.ReadFile(schema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out, faults bytes.Buffer
+		status := run([]string{"check", "--dsn", pgtest.DSN(t, string(data)), "--policy", golden + proposed}, nil, &out, &faults)
+		found := strings.Contains(out.String(), ": nothing found\n") || strings.Contains(out.String(), " rules: 0 errors, ")
+		if status == exitFault || !found {
+			t.Errorf("%s: exit status %d: %s\n%s", proposed, status, &faults, &out)
+		}
+	}
+}
