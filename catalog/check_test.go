@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -59,7 +60,10 @@ func TestCheckFindings(t *testing.T) {
 	}
 	var got strings.Builder
 	for _, f := range c.Check(p) {
-		got.WriteString(f.String() + "\n")
+		fmt.Fprintln(&got, f.Code, f)
+		if f.SQL != "" {
+			fmt.Fprintln(&got, f.SQL)
+		}
 	}
 	const file = "testdata/findings.golden"
 	if *update {

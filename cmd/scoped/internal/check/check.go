@@ -69,6 +69,18 @@ type Ignore struct {
 	Object string // as findings have it, or empty
 }
 
+// String returns what ParseIgnore reads.
+func (i Ignore) String() string {
+	if i.Object == "" {
+		return i.Code
+	}
+	return i.Code + "=" + i.Object
+}
+
+func (i Ignore) covers(f Finding) bool {
+	return i.Code == f.Rule.Code && (i.Object == "" || i.Object == f.Object)
+}
+
 // ParseIgnore reads CODE or CODE=OBJECT.
 func ParseIgnore(text string) (Ignore, error) {
 	code, object, one := strings.Cut(text, "=")
@@ -88,7 +100,8 @@ type Report struct {
 	Roles    []string // with which the program connects; none where they are not known
 	Findings []Finding
 	Ignored  int
-	Below    int // the severity that is reported
+	Below    int      // the severity that is reported
+	Unused   []Ignore // for which there is nothing to ignore
 }
 
 // Count returns how many findings have a severity.
@@ -122,12 +135,17 @@ func Run(p *policy.Policy, s *Snapshot, o Options) (*Report, error) {
 	}
 	for _, f := range c.findings {
 		switch {
-		case slices.Contains(o.Ignore, Ignore{f.Rule.Code, f.Object}), slices.Contains(o.Ignore, Ignore{Code: f.Rule.Code}):
+		case slices.ContainsFunc(o.Ignore, func(i Ignore) bool { return i.covers(f) }):
 			r.Ignored++
 		case f.Rule.Severity < o.Severity:
 			r.Below++
 		default:
 			r.Findings = append(r.Findings, f)
+		}
+	}
+	for _, i := range o.Ignore {
+		if !slices.ContainsFunc(c.findings, i.covers) {
+			r.Unused = append(r.Unused, i)
 		}
 	}
 	return r, nil

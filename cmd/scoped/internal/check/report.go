@@ -62,6 +62,9 @@ func (r *Report) text(w io.Writer) error {
 		p.Line("")
 	}
 	p.Line(p.Styled(terminal.Bold, r.summary()))
+	for _, i := range r.Unused {
+		p.Line("There is nothing to ignore for --ignore " + i.String() + ".")
+	}
 	if len(r.Roles) == 0 {
 		p.Line("The role with which the program connects is not known; give it with --role, to check its rights.")
 	}
@@ -100,6 +103,7 @@ type jsonReport struct {
 	Notes    int           `json:"notes"`
 	Ignored  int           `json:"ignored"`
 	Below    int           `json:"below"`
+	Unused   []string      `json:"unused"`
 	Findings []jsonFinding `json:"findings"`
 }
 
@@ -119,7 +123,10 @@ type jsonFinding struct {
 func (r *Report) json(w io.Writer) error {
 	report := jsonReport{
 		Policy: r.File, Tables: r.Tables, Roles: append([]string{}, r.Roles...),
-		Errors: r.Count(Error), Warnings: r.Count(Warning), Notes: r.Count(Note), Ignored: r.Ignored, Below: r.Below, Findings: []jsonFinding{},
+		Errors: r.Count(Error), Warnings: r.Count(Warning), Notes: r.Count(Note), Ignored: r.Ignored, Below: r.Below, Unused: []string{}, Findings: []jsonFinding{},
+	}
+	for _, i := range r.Unused {
+		report.Unused = append(report.Unused, i.String())
 	}
 	for _, f := range r.Findings {
 		report.Findings = append(report.Findings, jsonFinding{f.Rule.Code, f.Rule.Severity.String(), f.Object, f.Line, f.Column,

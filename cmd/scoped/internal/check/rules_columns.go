@@ -214,13 +214,13 @@ func sequenceRevealsVolume(c *checker) {
 }
 
 func largeObjects(c *checker) {
-	if c.Snapshot.largeObjects == 0 {
+	if c.largeObjects == 0 {
 		return
 	}
 	for _, t := range c.scoped() {
 		for _, column := range t.columns {
 			if column.Type == "oid" {
-				c.find(t, "column %s of %s may refer to one of %d large objects", column.Name, t, c.Snapshot.largeObjects).SQL =
+				c.find(t, "column %s of %s may refer to one of %d large objects", column.Name, t, c.largeObjects).SQL =
 					fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE bytea USING lo_get(%[2]s);", t.quoted(), quote(column.Name))
 			}
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 func schemaMissing(c *checker) {
-	for _, name := range c.Snapshot.missing(c.policy.SearchPath()) {
+	for _, name := range c.missing(c.policy.SearchPath()) {
 		f := c.findAt(name, "the schema %s of the policy's search_path does not exist", name)
 		f.SQL = "CREATE SCHEMA " + quote(name) + ";"
 	}
