@@ -183,7 +183,7 @@ func (t *table) writeRecords(b *strings.Builder) {
 	}
 	for n, row := range t.rows {
 		rule := fmt.Sprintf("-[ RECORD %d ]", n+1)
-		line := strings.Repeat("-", names+1) + "+" + strings.Repeat("-", min(values, max(t.width-names-2, 10))+1)
+		line := strings.Repeat("-", names+1) + "+" + strings.Repeat("-", min(values, max(t.width-names-3, 10))+1)
 		if len(rule) < len(line) {
 			rule += line[len(rule):]
 		}

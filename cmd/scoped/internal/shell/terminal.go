@@ -8,13 +8,18 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"sync/atomic"
 
 	"github.com/reeflective/readline"
 	"github.com/reeflective/readline/inputrc"
+	"github.com/rivo/uniseg"
 	"golang.org/x/term"
 )
+
+// colours are the codes of prompts that take no room.
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // errInterrupted is Ctrl-C at a prompt.
 var errInterrupted = errors.New("interrupted")
@@ -23,21 +28,22 @@ var errInterrupted = errors.New("interrupted")
 type terminal struct {
 	editor  *readline.Shell
 	history *history
+	screen  *screen
 	prompt  string
+	width   int // of the prompt
 	reading atomic.Bool
 }
 
-// newTerminal returns a terminal whose completions come from complete.
-func newTerminal(complete func(line []rune, cursor int) readline.Completions) (*terminal, error) {
+// newTerminal returns the terminal of a screen, whose completions come from
+// complete.
+func newTerminal(screen *screen, complete func(line []rune, cursor int) readline.Completions) (*terminal, error) {
 	h, err := openHistory()
-	t := &terminal{history: h}
+	t := &terminal{screen: screen, history: h}
 	t.editor = readline.NewShell(inputrc.WithApp("scoped"))
 	// The terminal's answer to that would be read together with what is typed
-	// ahead, which would be lost. But only by it the editor knows the last line of
-	// the screen, below which it draws; so there is always one more below.
+	// ahead, which would be lost.
 	_ = t.editor.Config.Set("cursor-position-probe", false)
-	const indexAndBack = "\x1bD\x1b[A"
-	t.editor.SyntaxHighlighter = func(line []rune) string { return string(line) + indexAndBack }
+	t.editor.SyntaxHighlighter = t.withRoom
 	_ = t.editor.Config.Set("menu-complete-display-prefix", true)
 	_ = t.editor.Config.Set("enable-bracketed-paste", true)
 	t.editor.Prompt.Primary(func() string { return t.prompt })
@@ -47,9 +53,23 @@ func newTerminal(complete func(line []rune, cursor int) readline.Completions) (*
 	return t, err
 }
 
+// withRoom returns a line as it is shown. Without a position of the cursor the
+// editor does not know the last line of the screen, below which it would draw, so
+// there has to be one more: the codes are index, and cursor up. A line that ends
+// at the edge of the screen needs another one.
+func (t *terminal) withRoom(line []rune) string {
+	shown := string(line)
+	last := t.width + uniseg.StringWidth(shown[strings.LastIndexByte(shown, '\n')+1:])
+	if columns, _ := t.screen.size(); last%columns == 0 {
+		return shown + "\x1bD\x1bD\x1b[2A"
+	}
+	return shown + "\x1bD\x1b[A"
+}
+
 // line reads a line. Ctrl-C is errInterrupted, Ctrl-D io.EOF.
 func (t *terminal) line(prompt func() string) (string, error) {
 	t.prompt = prompt()
+	t.width = uniseg.StringWidth(colours.ReplaceAllString(t.prompt, ""))
 	t.reading.Store(true)
 	defer t.reading.Store(false)
 	line, err := t.editor.Readline()
@@ -62,7 +82,7 @@ func (t *terminal) line(prompt func() string) (string, error) {
 // interact runs what is typed until its end.
 func (s *shell) interact(ctx context.Context, file *os.File) error {
 	var err error
-	if s.terminal, err = newTerminal(s.complete); err != nil {
+	if s.terminal, err = newTerminal(s.screen, s.complete); err != nil {
 		s.say("warning: the history is not kept: %v", err)
 	}
 	// At the prompt Ctrl-C is a key; elsewhere it is for what runs.

@@ -340,6 +340,27 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// TestBottomOfScreen types a line that is wider than the screen on its last lines:
+// what stands above must stay.
+func TestBottomOfScreen(t *testing.T) {
+	r := newRun(t, "site=1")
+	c := r.open(t, 8)
+	c.seeLast("[site=1]=>")
+	for range 5 {
+		c.press("\\echo above" + enter)
+		c.seeLast("[site=1]=>")
+	}
+	for width := 1; width <= 230; width++ {
+		c.press("Y")
+		c.until(fmt.Sprintf("has %d characters below what stands above", width), func(screen string) bool {
+			prompt := strings.LastIndex(screen, "\npgtest_")
+			return prompt >= 0 && strings.HasSuffix(screen[:prompt], "\nabove") && strings.Count(screen[prompt:], "Y") == width
+		})
+	}
+	c.press("\x15" + "\\echo done" + enter) // Ctrl-U
+	c.see("\ndone\n")
+}
+
 // TestPaste pastes statements and a command at once.
 func TestPaste(t *testing.T) {
 	r := newRun(t, "site=1")
