@@ -131,17 +131,26 @@ func lookupOf(ctx context.Context, conn driver.Conn, o *operation, rounds int) (
 	return r, nil
 }
 
-// each returns how many µs one of n runs of f takes.
+// each returns how many µs one of n runs of f takes: the median of twenty pieces,
+// of which some are interrupted.
 func each(n int, f func() error) (float64, error) {
-	took, err := timed(func() error {
-		for range n {
-			if err := f(); err != nil {
-				return err
+	pieces := min(n, 20)
+	times := make([]float64, pieces)
+	for i := range times {
+		took, err := timed(func() error {
+			for range n / pieces {
+				if err := f(); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return 0, err
 		}
-		return nil
-	})
-	return microseconds(took) / float64(n), err
+		times[i] = microseconds(took) / float64(n/pieces)
+	}
+	return median(times), nil
 }
 
 // scalingOf measures look-ups on one core and on n.

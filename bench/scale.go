@@ -189,7 +189,7 @@ func tables(ctx context.Context, rounds int) (curve, error) {
 			},
 			func() (float64, error) { return each(2000, func() error { return hot(pointRead.program, 7) }) },
 			func() (float64, error) {
-				return each(5, func() error { _, err := rewrite.New(joinRead.program, p, one); return err })
+				return each(20, func() error { _, err := rewrite.New(joinRead.program, p, one); return err })
 			})
 	}
 	times, err := interleave(rounds, measures)
