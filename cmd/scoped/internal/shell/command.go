@@ -1,7 +1,6 @@
 package shell
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -330,7 +329,7 @@ func (s *shell) commandInclude(ctx context.Context, args string) error {
 	typing := s.terminal
 	s.terminal = nil // nobody types what is in the file
 	defer func() { s.terminal = typing }()
-	err = s.read(ctx, &pipe{in: bufio.NewReader(file)})
+	err = s.read(ctx, file)
 	if errors.Is(err, ErrFailed) && !s.proceed {
 		s.say("%s was left at that.", name)
 	}

@@ -20,10 +20,16 @@ type screen struct {
 
 func newScreen(w io.Writer) *screen {
 	s := &screen{Writer: w}
-	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		s.file, s.pager = file, true
+	if isTerminal(w) {
+		s.file, s.pager = w.(*os.File), true
 	}
 	return s
+}
+
+// isTerminal reports whether a reader or writer is a terminal.
+func isTerminal(file any) bool {
+	f, ok := file.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // size returns the columns and lines of the terminal.

@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -37,8 +38,8 @@ type sentStatement struct {
 	args []any
 }
 
-// newSession returns a session that connects when it is used first. Notices are
-// passed to notice.
+// newSession returns a session that connects when it is used first. Notices, and
+// notifications as such, are passed to notice.
 func newSession(config *pgx.ConnConfig, p *policy.Policy, notice func(*pgconn.Notice), options ...scoped.Option) *session {
 	s := &session{}
 	config = config.Copy()
@@ -46,6 +47,12 @@ func newSession(config *pgx.ConnConfig, p *policy.Policy, notice func(*pgconn.No
 	config.DefaultQueryExecMode = pgx.QueryExecModeExec
 	config.Tracer = (*recorder)(s)
 	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { notice(n) }
+	config.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) {
+		notice(&pgconn.Notice{
+			Severity: "NOTIFICATION",
+			Message:  fmt.Sprintf("channel %q, payload %q, from process %d", n.Channel, n.Payload, n.PID),
+		})
+	}
 	// Without this a statement that is cancelled costs the connection.
 	config.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: patience}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -66,6 +67,9 @@ type shell struct {
 	last     string // the statement that ran last
 	refusal  error  // why it was not sent, if it was not
 	lost     bool   // the connection, by the statement that ran last
+
+	running sync.Mutex // held while a statement runs
+	restore func()     // makes the terminal what it was
 }
 
 // Run runs a shell until its input ends. The error is ErrFailed where the shell
@@ -86,9 +90,16 @@ func Run(ctx context.Context, o Options, stdin io.Reader, stdout, stderr io.Writ
 		format:   o.Format,
 		expanded: never,
 		proceed:  o.Continue,
+		restore:  func() {},
 	}
 	if s.config.RuntimeParams["application_name"] == "" {
 		s.config.RuntimeParams["application_name"] = "scoped shell"
+	}
+	if isTerminal(stdin) {
+		descriptor := int(stdin.(*os.File).Fd())
+		if before, err := term.GetState(descriptor); err == nil {
+			s.restore = func() { _ = term.Restore(descriptor, before) }
+		}
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGTERM)
 	defer stop()
@@ -96,6 +107,7 @@ func Run(ctx context.Context, o Options, stdin io.Reader, stdout, stderr io.Writ
 		return err
 	}
 	defer s.session.close()
+	defer context.AfterFunc(ctx, s.terminate)()
 	for _, text := range o.Lookups {
 		to, err := s.lookUp(ctx, text)
 		if err != nil {
@@ -108,10 +120,10 @@ func Run(ctx context.Context, o Options, stdin io.Reader, stdout, stderr io.Writ
 
 	if o.Commands != nil {
 		err = s.runCommands(ctx, o.Commands)
-	} else if file, ok := stdin.(*os.File); ok && term.IsTerminal(int(file.Fd())) && s.screen.file != nil {
-		err = s.interact(ctx, file)
+	} else if isTerminal(stdin) && s.screen.file != nil {
+		err = s.interact(ctx)
 	} else {
-		err = s.read(ctx, &pipe{in: bufio.NewReader(stdin)})
+		err = s.read(ctx, stdin)
 	}
 	if s.session.state() != idle {
 		s.say("The transaction was still open, and is rolled back.")
@@ -120,6 +132,15 @@ func Run(ctx context.Context, o Options, stdin io.Reader, stdout, stderr io.Writ
 		err = nil
 	}
 	return err
+}
+
+// terminate ends the process by a signal, once the statement that runs is
+// cancelled. Nothing else ends what waits for a line.
+func (s *shell) terminate() {
+	s.running.Lock()
+	s.restore()
+	s.audit.Info("the shell ends by a signal")
+	os.Exit(1)
 }
 
 // start reads the catalogue and connects.
@@ -213,7 +234,7 @@ func (s *shell) failLookUp(err error) error {
 func (s *shell) runCommands(ctx context.Context, commands []string) error {
 	var failure error
 	for _, c := range commands {
-		err := s.read(ctx, &pipe{in: bufio.NewReader(strings.NewReader(c))})
+		err := s.read(ctx, strings.NewReader(c))
 		if errors.Is(err, ErrFailed) {
 			failure = err
 			if s.proceed && !s.lost {
@@ -227,48 +248,34 @@ func (s *shell) runCommands(ctx context.Context, commands []string) error {
 	return failure
 }
 
-// A source is where lines come from. Its end is io.EOF.
-type source interface {
-	line(prompt func() string) (string, error)
-}
-
-// A pipe is a source that nobody types at.
-type pipe struct{ in *bufio.Reader }
-
-func (p *pipe) line(func() string) (string, error) {
-	line, err := p.in.ReadString('\n')
-	if line != "" && errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r"), err
-}
-
-// read runs the lines of a source to its end, or to the first error. It returns
-// ErrFailed where anything failed.
-func (s *shell) read(ctx context.Context, in source) error {
+// read runs the lines that nobody types to their end, or to the first error. It
+// returns ErrFailed where anything failed.
+func (s *shell) read(ctx context.Context, r io.Reader) error {
 	outer := s.buffer
 	s.buffer = buffer{}
 	defer func() { s.buffer = outer }()
+	in := bufio.NewReader(r)
 	var failure error
 	for first := true; ; first = false {
-		line, err := in.line(s.prompt)
+		line, err := in.ReadString('\n')
 		end := errors.Is(err, io.EOF)
-		switch {
-		case end:
-			err = s.execute(ctx, s.buffer.take())
-		case err != nil:
+		if err != nil && !end {
 			return err
-		default:
-			if first {
-				line = strings.TrimPrefix(line, "\ufeff")
-			}
-			err = s.readLine(ctx, line)
+		}
+		if first {
+			line = strings.TrimPrefix(line, "\ufeff")
+		}
+		err = s.readLine(ctx, strings.TrimRight(line, "\r\n"))
+		if end && (err == nil || errors.Is(err, ErrFailed) && s.proceed && !s.lost) {
+			err = errors.Join(err, s.execute(ctx, s.buffer.take()))
 		}
 		switch {
+		case errors.Is(err, errQuit):
+			return err
 		case errors.Is(err, ErrFailed):
-			failure = err
+			failure = ErrFailed
 			if !s.proceed || s.lost || ctx.Err() != nil {
-				return err
+				return failure
 			}
 		case err != nil:
 			return err
@@ -298,6 +305,9 @@ func (s *shell) readLine(ctx context.Context, line string) error {
 		return s.command(ctx, suffix)
 	}
 	s.buffer.add(line)
+	if !strings.Contains(line, ";") {
+		return nil
+	}
 	return s.execute(ctx, s.buffer.cut())
 }
 
@@ -348,6 +358,8 @@ func (s *shell) run(ctx context.Context, sql string) error {
 // attempt does what sends statements for sql, under the scope, and then what
 // finishes its result.
 func (s *shell) attempt(ctx context.Context, sql string, do func(context.Context) (finish func() error, err error)) error {
+	s.running.Lock()
+	defer s.running.Unlock()
 	s.last, s.lost = sql, false
 	before := s.session.state()
 	ctx, stop := interruptible(ctx)

@@ -10,12 +10,10 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
-	"sync/atomic"
 
 	"github.com/reeflective/readline"
 	"github.com/reeflective/readline/inputrc"
 	"github.com/rivo/uniseg"
-	"golang.org/x/term"
 )
 
 // colours are the codes of prompts that take no room.
@@ -31,7 +29,6 @@ type terminal struct {
 	screen  *screen
 	prompt  string
 	width   int // of the prompt
-	reading atomic.Bool
 }
 
 // newTerminal returns the terminal of a screen, whose completions come from
@@ -70,8 +67,6 @@ func (t *terminal) withRoom(line []rune) string {
 func (t *terminal) line(prompt func() string) (string, error) {
 	t.prompt = prompt()
 	t.width = uniseg.StringWidth(colours.ReplaceAllString(t.prompt, ""))
-	t.reading.Store(true)
-	defer t.reading.Store(false)
 	line, err := t.editor.Readline()
 	if errors.Is(err, readline.ErrInterrupt) {
 		err = errInterrupted
@@ -80,7 +75,7 @@ func (t *terminal) line(prompt func() string) (string, error) {
 }
 
 // interact runs what is typed until its end.
-func (s *shell) interact(ctx context.Context, file *os.File) error {
+func (s *shell) interact(ctx context.Context) error {
 	var err error
 	if s.terminal, err = newTerminal(s.screen, s.complete); err != nil {
 		s.say("warning: the history is not kept: %v", err)
@@ -89,16 +84,6 @@ func (s *shell) interact(ctx context.Context, file *os.File) error {
 	ignored := make(chan os.Signal, 1)
 	signal.Notify(ignored, os.Interrupt)
 	defer signal.Stop(ignored)
-	if before, err := term.GetState(int(file.Fd())); err == nil {
-		stop := context.AfterFunc(ctx, func() {
-			if s.terminal.reading.Load() { // nothing interrupts that
-				_ = term.Restore(int(file.Fd()), before)
-				s.audit.Info("the shell ends", "scope", s.scope.String())
-				os.Exit(1)
-			}
-		})
-		defer stop()
-	}
 	s.say(`scoped shell: database %s, scope %s. \? is help, \q leaves.`, s.config.Database, s.scope)
 	entry := ""
 	for ctx.Err() == nil {

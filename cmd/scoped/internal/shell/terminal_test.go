@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	if dsn == "" {
 		os.Exit(m.Run())
 	}
-	r := &run{dsn: dsn, scopes: strings.Fields(os.Getenv("SCOPED_SHELL_TEST_SCOPE"))}
+	r := &run{dsn: dsn, policy: os.Getenv("SCOPED_SHELL_TEST_POLICY"), scopes: strings.Fields(os.Getenv("SCOPED_SHELL_TEST_SCOPE"))}
 	o := shell.Options{Format: "table"}
 	o.Scope, o.Database = r.parse(new(testing.T))
 	if err := shell.Run(context.Background(), o, os.Stdin, os.Stdout, os.Stderr); err != nil {
@@ -53,13 +53,19 @@ type console struct {
 	once    sync.Once
 }
 
+// command returns the shell as a process of its own.
+func (r *run) command(env ...string) *exec.Cmd {
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "INPUTRC=/dev/null", "PAGER=",
+		childDSN+"="+r.dsn, "SCOPED_SHELL_TEST_SCOPE="+strings.Join(r.scopes, " "), "SCOPED_SHELL_TEST_POLICY="+r.policy)
+	command.Env = append(command.Env, env...)
+	return command
+}
+
 // open starts a shell on a terminal.
 func (r *run) open(t *testing.T, lines uint16, env ...string) *console {
 	t.Helper()
-	command := exec.Command(os.Args[0])
-	command.Env = append(os.Environ(), "TERM=xterm", "NO_COLOR=1", "INPUTRC=/dev/null", "PAGER=",
-		childDSN+"="+r.dsn, "SCOPED_SHELL_TEST_SCOPE="+strings.Join(r.scopes, " "))
-	command.Env = append(command.Env, env...)
+	command := r.command(env...)
 	opened, err := pty.StartWithSize(command, &pty.Winsize{Rows: lines, Cols: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -387,8 +393,73 @@ func TestTerminated(t *testing.T) {
 		t.Errorf("the exit status is %d", status)
 	}
 	data, err := os.ReadFile(filepath.Join(os.Getenv("XDG_STATE_HOME"), "scoped", "audit.jsonl"))
-	if err != nil || !strings.Contains(string(data), `"msg":"the shell ends"`) {
+	if err != nil || !strings.Contains(string(data), `"msg":"the shell ends by a signal"`) {
 		t.Errorf("the audit log is %s, %v", data, err)
+	}
+}
+
+// TestManyCompletions completes what does not fit on the screen, and files.
+func TestManyCompletions(t *testing.T) {
+	r := newRun(t, "site=1")
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("report.sql", []byte("SELECT 'from the file' AS it;"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(context.Background(), r.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(context.Background(), `DO $$BEGIN FOR n IN 100..299 LOOP
+		EXECUTE format('CREATE TABLE part_of_many_%s (site_id bigint)', n); END LOOP; END$$`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.policy = policyText + `  "part_of_*": {site: site_id}` + "\n"
+	c := r.open(t, 24)
+	c.seeLast("[site=1]=>")
+	c.press("SELECT * FROM " + tab)
+	c.see("206 possibilities; type more of the name")
+	c.press("par" + tab)
+	c.see("=> SELECT * FROM part_of_many_")
+	c.press("29" + tab)
+	c.see("part_of_many_290")
+	c.see("part_of_many_299")
+	c.press(ctrlC)
+	c.seeLast("[site=1]=>")
+	c.press("\\i rep" + tab + enter)
+	c.see("\n from the file\n")
+}
+
+// TestTerminatedInPipe ends the shell while it waits for a line of a pipe.
+func TestTerminatedInPipe(t *testing.T) {
+	r := newRun(t, "site=1")
+	command := r.command()
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(stdin, "\\echo ready\n"); err != nil {
+		t.Fatal(err)
+	}
+	ready := make([]byte, len("ready\n"))
+	if _, err := io.ReadFull(stdout, ready); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = command.Wait()
+	if status := command.ProcessState.ExitCode(); status != 1 {
+		t.Errorf("the exit status is %d", status)
 	}
 }
 
