@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/shell"
+	"github.com/scoped-pgx/scoped/internal/pgtest"
 )
 
 // The test's own program is the shell on the terminal: what edits lines there uses
@@ -396,6 +398,37 @@ func TestTerminated(t *testing.T) {
 	if err != nil || !strings.Contains(string(data), `"msg":"the shell ends by a signal"`) {
 		t.Errorf("the audit log is %s, %v", data, err)
 	}
+}
+
+// TestDocumentation types what docs/shell.md shows in the demo's database, and
+// compares the screen.
+func TestDocumentation(t *testing.T) {
+	const root = "../../../../"
+	read := func(name string) string {
+		data, err := os.ReadFile(root + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	_, shown, _ := strings.Cut(read("docs/shell.md"), "```text\n$ scoped shell ")
+	_, shown, _ = strings.Cut(shown, "\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	r := newRun(t)
+	r.dsn = pgtest.DSN(t, read("examples/blog/schema.sql"), read("examples/blog/data.sql"))
+	r.policy, r.scopes = read("examples/blog/policy.yaml"), []string{"site=3"}
+	_, config := r.parse(t)
+	c := r.open(t, 60)
+	prompt := regexp.MustCompile(`^blog(\[.*\][^ ]*) (.*)$`)
+	for line := range strings.Lines(shown) {
+		if m := prompt.FindStringSubmatch(strings.TrimSuffix(line, "\n")); m != nil {
+			c.seeLast(m[1])
+			c.press(m[2] + enter)
+		}
+	}
+	want := strings.ReplaceAll(shown, "blog[", config.Database+"[")
+	want = strings.Replace(want, "database blog,", "database "+config.Database+",", 1)
+	c.until("is that of docs/shell.md:\n"+want, func(screen string) bool { return strings.HasPrefix(screen, want) })
 }
 
 // TestManyCompletions completes what does not fit on the screen, and files.
