@@ -106,7 +106,7 @@ func (e *entry) error() error {
 // weigh estimates the bytes that an entry holds: the texts, and what otter, the
 // entry and the structs behind it take.
 func weigh(k cacheKey, e *entry) uint32 {
-	const overhead, perTable, perCursor = 512, 96, 48
+	const overhead, perTable, perCursor = 600, 96, 48
 	n := overhead + len(k.text)
 	if rw := e.rewrite; rw != nil {
 		// The rewrite remembers its edits, which add up to what SQL has more.

@@ -125,6 +125,11 @@ func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u
 	return planned, extended, nil
 }
 
+// returnsChecks reports whether what is sent returns rows that are checks.
+func (c *call) returnsChecks() bool {
+	return c.entry != nil && c.rewrite.Check && !c.rewrite.Literal
+}
+
 func (c *conn) callWithOptions(ctx context.Context, b *binding, sql string, args []driver.NamedValue, u use) (call, []driver.NamedValue, error) {
 	values := make([]any, len(args))
 	for i, a := range args {
@@ -178,7 +183,11 @@ func (s *session) plan(b *binding, sql string, values int, u use, simple bool) (
 			Hint:    "pass the text as an argument, or use another exec mode such as pgx.QueryExecModeExec",
 		}
 	}
-	return call{sql: e.rewrite.SQL + comment, entry: e, rewrite: e.rewrite, binding: b, interpolated: interpolated}, nil
+	text := e.rewrite.SQL
+	if comment != "" {
+		text += comment
+	}
+	return call{sql: text, entry: e, rewrite: e.rewrite, binding: b, interpolated: interpolated}, nil
 }
 
 // planLiteral is plan for several statements in one string, which pgx sends by

@@ -7,6 +7,8 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
 // The interfaces of *stdlib.Conn, no more and no less.
@@ -96,9 +98,27 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.execer.ExecContext(ctx, call.sql, args)
+	result, err := c.exec(ctx, &call, args)
 	c.usedCursors(&call, err == nil)
 	return result, call.mapError(err)
+}
+
+// exec sends a statement by the base, or as the base of pgx would where the rows
+// that come back are checks.
+func (c *conn) exec(ctx context.Context, call *call, args []driver.NamedValue) (driver.Result, error) {
+	base, ok := c.base.(*stdlib.Conn)
+	if !ok || !call.returnsChecks() || c.pgx.IsClosed() {
+		return c.execer.ExecContext(ctx, call.sql, args)
+	}
+	values := make([]any, len(args))
+	for i, a := range args {
+		values[i] = a.Value
+	}
+	tag, err := execChecked(ctx, base.Conn(), call.sql, values)
+	if err != nil && pgconn.SafeToRetry(err) {
+		return nil, driver.ErrBadConn
+	}
+	return driver.RowsAffected(tag.RowsAffected()), err
 }
 
 // Prepare is PrepareContext without a context.

@@ -48,9 +48,24 @@ func (s *session) exec(ctx context.Context, sql string, args []any) (pgconn.Comm
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
-	tag, err := s.pgx.Exec(ctx, call.sql, args...)
+	var tag pgconn.CommandTag
+	if call.returnsChecks() {
+		tag, err = execChecked(ctx, s.pgx, call.sql, args)
+	} else {
+		tag, err = s.pgx.Exec(ctx, call.sql, args...)
+	}
 	s.usedCursors(&call, err == nil)
 	return tag, call.mapError(err)
+}
+
+// execChecked is pgx's Exec without its copy of every row.
+func execChecked(ctx context.Context, conn *pgx.Conn, sql string, args []any) (pgconn.CommandTag, error) {
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	rows.Close()
+	return rows.CommandTag(), rows.Err()
 }
 
 // pgxRows are pgx's rows as the user shall see them: without the check column,
