@@ -12,3 +12,6 @@ CREATE TABLE comment (
 INSERT INTO site VALUES (1, 'bread'), (2, 'bikes');
 INSERT INTO post (site_id, title) VALUES (1, 'Rye'), (1, 'Sourdough'), (2, 'Gears');
 INSERT INTO comment (post_id, body) VALUES (1, 'Dark!'), (3, 'Greasy!');
+
+CREATE INDEX ON post (site_id);
+CREATE INDEX ON comment (post_id);
