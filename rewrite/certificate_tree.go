@@ -9,8 +9,6 @@ import (
 
 // The trees that the certificate compares with, as the parser makes them.
 
-func stringNode(s string) *pgparse.Node { return stringNodes(s)[0] }
-
 // stringNodes are most of the nodes, and so are made in one piece of memory.
 func stringNodes(names ...string) []*pgparse.Node {
 	nodes := make([]*pgparse.Node, len(names))
