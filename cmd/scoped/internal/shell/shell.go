@@ -371,6 +371,9 @@ func (s *shell) attempt(ctx context.Context, sql string, do func(context.Context
 		err = finish()
 	}
 	if err != nil {
+		if ctx.Err() != nil && s.terminal != nil {
+			s.say("") // behind ^C
+		}
 		if len(s.session.sent) == 0 {
 			s.refusal = err
 		}
