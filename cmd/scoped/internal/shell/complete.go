@@ -9,6 +9,7 @@ import (
 	"github.com/reeflective/readline"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
 )
 
 // keywords are those that are completed. The grammar has hundreds that nobody
@@ -23,7 +24,7 @@ var keywords = strings.Fields(`
 
 // complete returns what the word before the cursor may become.
 func (s *shell) complete(line []rune, cursor int) readline.Completions {
-	word, values := s.candidates(string(line[:cursor]))
+	word, values := s.candidates(string(line[:cursor]), string(line[cursor:]))
 	all := len(values)
 	if values = s.fit(word, values); len(values) == 0 && all > 0 {
 		return readline.CompleteMessage("%d possibilities; type more of the name", all)
@@ -57,8 +58,9 @@ func (s *shell) fit(word string, values []readline.Completion) []readline.Comple
 	return []readline.Completion{{Value: common}}
 }
 
-// candidates returns the word at the end of a line, and what it may become.
-func (s *shell) candidates(line string) (word string, values []readline.Completion) {
+// candidates returns the word at the end of a line, and what it may become. The
+// rest of the line is behind the cursor.
+func (s *shell) candidates(line, rest string) (word string, values []readline.Completion) {
 	if name, ok := strings.CutPrefix(strings.TrimLeft(line, blanks), `\`); ok && !s.buffer.end().quoted() {
 		return s.commandCandidates(line, name)
 	}
@@ -73,8 +75,8 @@ func (s *shell) candidates(line string) (word string, values []readline.Completi
 			before = before[ends[len(ends)-1]+1:]
 		}
 	}
-	if qualifier, _, ok := cutLast(word, "."); ok {
-		return word, s.qualifiedCandidates(before+line, qualifier, word)
+	if dot := strings.LastIndexByte(word, '.'); dot >= 0 {
+		return word, s.qualifiedCandidates(before+" "+rest, word[:dot], word)
 	}
 	all := words(before)
 	afterTable := len(all) > 0 && slices.Contains([]pgparse.Token{
@@ -83,7 +85,7 @@ func (s *shell) candidates(line string) (word string, values []readline.Completi
 	if afterTable {
 		return word, s.tableCandidates(word)
 	}
-	values = s.columnCandidates(before, word)
+	values = s.columnCandidates(before+" "+rest, word)
 	upper := strings.ToUpper(word)
 	for _, k := range keywords {
 		if word != "" && strings.HasPrefix(k, upper) {
@@ -106,20 +108,12 @@ func wordStart(text string) int {
 	}) + 1
 }
 
-func cutLast(text, separator string) (before, after string, ok bool) {
-	i := strings.LastIndex(text, separator)
-	if i < 0 {
-		return "", text, false
-	}
-	return text[:i], text[i+len(separator):], true
-}
-
 // tableCandidates are the tables that the policy knows and does not deny.
 func (s *shell) tableCandidates(word string) []readline.Completion {
 	var values []readline.Completion
 	for _, t := range s.tables {
 		name := s.spelled(t)
-		if t.policy.Access != 0 && hasPrefix(name, word) {
+		if t.policy.Access != policy.Denied && hasPrefix(name, word) {
 			values = append(values, readline.Completion{Value: name, Tag: "tables"})
 		}
 	}
@@ -149,7 +143,7 @@ func (s *shell) qualifiedCandidates(text, qualifier, word string) []readline.Com
 		}
 	}
 	for _, t := range s.tables {
-		if t.Schema == wanted && t.policy.Access != 0 {
+		if t.Schema == wanted && t.policy.Access != policy.Denied {
 			add(t.Name, "tables")
 		}
 	}
@@ -189,7 +183,7 @@ func (s *shell) references(text string) []tableReference {
 			i += 2
 		}
 		t, ok := s.find(text[all[begin].Start:all[i].End])
-		if !ok || t.policy.Access == 0 {
+		if !ok || t.policy.Access == policy.Denied {
 			continue
 		}
 		found = append(found, tableReference{t, t.Name})

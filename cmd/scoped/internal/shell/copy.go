@@ -58,7 +58,7 @@ func readCopy(args string) (*copying, error) {
 		return nil, err
 	}
 	if strings.HasPrefix(left, "(") {
-		if from || end < 0 || end != strings.LastIndexByte(args[:at], ')') {
+		if from || end < 0 || strings.Trim(args[end+1:at], blanks) != "" {
 			return nil, errCopying
 		}
 		c.query = args[strings.IndexByte(args, '(')+1 : end]

@@ -168,8 +168,10 @@ const (
 	enter = "\r"
 	tab   = "\t"
 	up    = "\x1b[A"
+	ctrlA = "\x01"
 	ctrlC = "\x03"
 	ctrlD = "\x04"
+	ctrlF = "\x06"
 )
 
 func TestTerminal(t *testing.T) {
@@ -340,6 +342,8 @@ func TestCompletion(t *testing.T) {
 		{"a column", "SELECT * FROM post WHERE publ" + tab, "WHERE published"},
 		{"of an alias", "SELECT * FROM post AS p WHERE p.publ" + tab, "WHERE p.published"},
 		{"over lines", "UPDATE post" + enter + "SET publ" + tab, "-> SET published"},
+		{"in front of its table", "SELECT  FROM post" + ctrlA + strings.Repeat(ctrlF, 7) + "publ" + tab, "SELECT published FROM post"},
+		{"of an alias, in front of it", "SELECT  FROM post pp" + ctrlA + strings.Repeat(ctrlF, 7) + "pp.publ" + tab, "SELECT pp.published FROM post pp"},
 		{"a command", "\\conn" + tab, "=> \\conninfo"},
 		{"a described table", "\\d com" + tab, "=> \\d comment"},
 		{"a dimension", "\\scope us" + tab, "=> \\scope user="},
