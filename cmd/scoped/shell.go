@@ -46,9 +46,9 @@ look-up of --lookup), and 2 when the command could not work; then standard error
 			" DIM.REFERENCE.COLUMN=VALUE; may be given several times")
 	statements := flags.StringArrayP("command", "c", nil, "run this `SQL` or command of the shell, and leave; may be given several times")
 	format := formatFlag(command, "table", "csv", "json")
-	proceed := flags.String("on-error", "stop", "`stop|continue`, where nobody types")
+	proceed := flags.String("on-error", "stop", "`stop|continue` after what failed, where nobody types")
 	complete(command, "on-error", "stop", "continue")
-	audit := flags.String("audit", "", "the `FILE` of the audit log")
+	audit := flags.String("audit", "", "the audit log, a `FILE`")
 	completeFiles(command, "audit", "jsonl")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		p, err := loadPolicy(command, *policyFile)

@@ -188,5 +188,8 @@ func readCatalog(ctx context.Context, config *pgx.ConnConfig, p *policy.Policy, 
 	ctx, cancel := context.WithTimeout(ctx, 3*patience)
 	defer cancel()
 	ctx = scoped.Disable(ctx, `scoped shell reads the catalogue, for completion, \d and look-ups`)
+	if err := db.PingContext(ctx); err != nil {
+		return nil, err // without what Read says of servers that do answer
+	}
 	return catalog.Read(ctx, catalog.SQL(db))
 }

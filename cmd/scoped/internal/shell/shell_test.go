@@ -383,6 +383,15 @@ func TestNoAudit(t *testing.T) {
 	}
 }
 
+// TestNoServer shows the fault of a database that does not answer.
+func TestNoServer(t *testing.T) {
+	r := newRun(t, "site=1")
+	r.dsn = "host=" + t.TempDir() + " user=postgres dbname=blog"
+	if _, _, err := r.play(t, "SELECT 1;"); err == nil || !strings.HasPrefix(err.Error(), "failed to connect to") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestLostInPipe shows that what follows a lost connection does not run outside the
 // transaction it was meant for.
 func TestLostInPipe(t *testing.T) {
