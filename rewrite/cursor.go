@@ -3,6 +3,7 @@ package rewrite
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 )
@@ -84,7 +85,8 @@ func (r *rewriter) changeCurrent(t *relation, set []*pgparse.Node, d demand) dem
 }
 
 func (r *rewriter) useCursor(op CursorOp, name string) {
-	r.cursors = append(r.cursors, CursorUse{Op: op, Name: name, Offset: r.start(r.first)})
+	// The name is a piece of what the parser printed, which nothing should keep.
+	r.cursors = append(r.cursors, CursorUse{Op: op, Name: strings.Clone(name), Offset: r.start(r.first)})
 }
 
 // useCursors notes what a utility statement that is passed does to cursors.

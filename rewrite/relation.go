@@ -70,7 +70,7 @@ func (r *rewriter) relation(rv *pgparse.RangeVar, access string) *relation {
 			Code:    CodeTable,
 			Message: fmt.Sprintf("table %s.%s is named with a database", rv.Catalogname, name),
 			Hint:    "leave the database's name out",
-			Table:   name,
+			Table:   strings.Clone(name),
 		}, rv.Location)
 		return nil
 	case table == nil:
@@ -78,7 +78,7 @@ func (r *rewriter) relation(rv *pgparse.RangeVar, access string) *relation {
 			Code:    CodeTable,
 			Message: fmt.Sprintf("table %s is not listed in the policy", name),
 			Hint:    "list it under tables, as scoped, shared or denied",
-			Table:   name,
+			Table:   strings.Clone(name),
 		}, rv.Location)
 		return nil
 	case table.Access == policy.Denied:
