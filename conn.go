@@ -136,7 +136,7 @@ func (c *conn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, e
 	s := fromContext(ctx)
 	if s != nil {
 		// Better here than at each of its statements.
-		if _, err := c.bind(s); err != nil {
+		if _, err := c.bind(ctx, s); err != nil {
 			return nil, err
 		}
 	}

@@ -22,6 +22,7 @@ type engine struct {
 
 	catalog   *catalog.Catalog // nil for none
 	askServer bool             // for the catalogue, with the first connection
+	allow     allowScope       // nil for none
 	changing  chan struct{}    // holds one while the rules or the catalogue change
 }
 
@@ -131,18 +132,17 @@ func (e *engine) readCatalog(ctx context.Context, q catalog.Querier) error {
 // logDisabled logs the reason for which a scope is disabled, with the statement
 // that runs first.
 func (e *engine) logDisabled(ctx context.Context, s *scope, statement string) {
-	if _, ok := s.logged.Load(e); ok {
-		return
+	if !s.seenBy(e) && s.see(e) {
+		e.log(ctx, slog.LevelInfo, "scopes are disabled", slog.String("reason", s.reason), slog.String("statement", abridge(statement)))
 	}
-	if _, ok := s.logged.LoadOrStore(e, struct{}{}); ok {
-		return
-	}
+}
+
+func (e *engine) log(ctx context.Context, level slog.Level, message string, attributes ...slog.Attr) {
 	logger := e.logger
 	if logger == nil {
 		logger = slog.Default()
 	}
-	logger.LogAttrs(ctx, slog.LevelInfo, "scopes are disabled",
-		slog.String("reason", s.reason), slog.String("statement", abridge(statement)))
+	logger.LogAttrs(ctx, level, message, attributes...)
 }
 
 // abridge cuts a statement to what a line of a log can bear.

@@ -14,7 +14,7 @@ var _ pgx.Tx = (*pgxTx)(nil)
 // beginTx starts a transaction by pgx.
 func (s *session) beginTx(ctx context.Context, opts pgx.TxOptions) (*pgxTx, error) {
 	active := fromContext(ctx)
-	b, err := s.bind(active) // better here than at each of its statements
+	b, err := s.bind(ctx, active) // better here than at each of its statements
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func (t *pgxTx) Begin(ctx context.Context) (pgx.Tx, error) {
 	if own := fromContext(ctx); own != nil {
 		active = own
 	}
-	if _, err := t.session.bind(active); err != nil {
+	if _, err := t.session.bind(ctx, active); err != nil {
 		return nil, err
 	}
 	base, err := t.base.Begin(ctx)

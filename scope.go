@@ -59,7 +59,7 @@ func With(ctx context.Context, dimension string, value any) context.Context {
 // first statement that runs under it. It holds for the returned context only:
 // the context passed in and its scope are as before.
 func Disable(ctx context.Context, reason string) context.Context {
-	c := &scopeContext{Context: ctx, scope: scope{outer: fromContext(ctx), disabled: true, reason: reason, logged: new(sync.Map)}}
+	c := &scopeContext{Context: ctx, scope: scope{outer: fromContext(ctx), disabled: true, reason: reason}}
 	if strings.TrimSpace(reason) == "" {
 		c.scope.fail("Disable needs a reason")
 	}
@@ -106,8 +106,26 @@ type scope struct {
 	// bound is the scope's meaning under the rules that used it last, so that
 	// statement after statement costs one load.
 	bound atomic.Pointer[binding]
-	// logged holds the connectors that have logged the reason.
-	logged *sync.Map
+	// seen holds the engines that have logged the reason, or allowed the values.
+	seen atomic.Pointer[sync.Map]
+}
+
+func (s *scope) seenBy(e *engine) bool {
+	seen := s.seen.Load()
+	if seen == nil {
+		return false
+	}
+	_, ok := seen.Load(e)
+	return ok
+}
+
+// see remembers the engine, and reports whether it is the first to do so.
+func (s *scope) see(e *engine) bool {
+	if s.seen.Load() == nil {
+		s.seen.CompareAndSwap(nil, new(sync.Map))
+	}
+	_, before := s.seen.Load().LoadOrStore(e, struct{}{})
+	return !before
 }
 
 // inherit takes over the fault of the scope outside, if it has none itself.

@@ -50,7 +50,7 @@ func (s *session) scope(ctx context.Context) *scope {
 // disabled and the statement is to be sent as it is.
 func (s *session) enter(ctx context.Context, sql string) (*binding, error) {
 	active := s.scope(ctx)
-	b, err := s.bind(active)
+	b, err := s.bind(ctx, active)
 	if b == nil && err == nil {
 		s.logDisabled(ctx, active, sql)
 	}
@@ -58,7 +58,7 @@ func (s *session) enter(ctx context.Context, sql string) (*binding, error) {
 }
 
 // bind returns what a scope means here, or nil where it is disabled.
-func (s *session) bind(active *scope) (*binding, error) {
+func (s *session) bind(ctx context.Context, active *scope) (*binding, error) {
 	r := s.rules.Load()
 	b := r.unscoped
 	switch {
@@ -72,6 +72,9 @@ func (s *session) bind(active *scope) (*binding, error) {
 		if b = active.bind(r); b.fault != nil {
 			fault := *b.fault
 			return nil, &fault
+		}
+		if err := s.allows(ctx, active, b); err != nil {
+			return nil, err
 		}
 	}
 	if fault := s.checkSession(); fault != nil {
