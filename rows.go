@@ -22,7 +22,7 @@ func (c *call) rows(base driver.Rows) (driver.Rows, error) {
 	case c.entry == nil:
 		return base, nil
 	case !c.entry.rewrite.Check:
-		return (&rows{base: base, call: c}).guard(), nil
+		return (&rows{base: base, call: *c}).guard(), nil
 	}
 	columns := base.Columns()
 	if len(columns) == 0 {
@@ -35,7 +35,7 @@ func (c *call) rows(base driver.Rows) (driver.Rows, error) {
 	}
 	guarded := &rows{
 		base:    base,
-		call:    c,
+		call:    *c,
 		columns: columns[:len(columns)-1],
 		buffer:  make([]driver.Value, len(columns)),
 	}
@@ -68,7 +68,7 @@ func (noRows) Next([]driver.Value) error { return io.EOF }
 // rows are the base's without a check, and with errors mapped.
 type rows struct {
 	base    driver.Rows
-	call    *call
+	call    call
 	columns []string       // without the check, nil where there is none
 	buffer  []driver.Value // a row with its check, nil where there is none
 }
