@@ -32,6 +32,8 @@ func thisMachine(postgreSQL string) machine {
 		CPUs:     runtime.NumCPU(),
 		Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Go:       runtime.Version(),
+
+		PostgreSQL: postgreSQL,
 	}
 }
 

@@ -67,7 +67,7 @@ func (r *results) targets() []target {
 		for _, s := range r.Scaling {
 			ratio = min(ratio, s.Ratio.Median)
 		}
-		least("look-ups, gain of a second core to that of an empty loop, the worst", 0.95, ratio)
+		least("look-ups, gain of a second core to that of the loop beside them, the worst", 0.95, ratio)
 	}
 	if len(r.Cold) > 0 {
 		most("cold rewrite to the parser alone, median of the corpora", 3, r.Cold[0].Ratio.Median)
