@@ -24,7 +24,7 @@ func (c *checker) above(t *table) (all []*table) {
 func partitionListedApart(c *checker) {
 	for _, t := range c.used() {
 		for _, parent := range c.above(t) {
-			if parent.policy.Access == policy.Scoped && c.entryValue(t.policy) != c.entryValue(parent.policy) {
+			if parent.policy.Access == policy.Scoped && !c.saysTheSame(t.policy, parent.policy) {
 				entry := changed(parent.policy)
 				entry.Schema, entry.Name = t.Schema, t.Name
 				c.find(t, "%s is listed otherwise than %s, whose rows it holds", t, parent).YAML = c.entry(entry)

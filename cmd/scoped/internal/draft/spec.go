@@ -75,6 +75,13 @@ func (s *spec) on(dimension string) *scoping {
 	return nil
 }
 
+// Entry returns the entry that a policy has of a table, as its file spells it: the
+// table's name, without the schema where that is schema, and what is said of it.
+func Entry(schema string, t *policy.Table) (name, value string) {
+	s := speller{schema}
+	return scalar(s.table(tableName{t.Schema, t.Name})), s.value(specOf(t))
+}
+
 // A speller spells entries of tables.
 type speller struct{ schema string } // that of names without one
 
