@@ -79,20 +79,5 @@ func (b *binding) valuesOf(d *policy.Dimension) []driver.Value {
 	case rewrite.All:
 		return []driver.Value{All}
 	}
-	switch values := b.values[d.Index].(type) {
-	case []int64:
-		return boxed(values)
-	case []string:
-		return boxed(values)
-	default:
-		return []driver.Value{values}
-	}
-}
-
-func boxed[T any](values []T) []driver.Value {
-	all := make([]driver.Value, len(values))
-	for i, v := range values {
-		all[i] = v
-	}
-	return all
+	return each(b.values[d.Index])
 }

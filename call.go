@@ -26,6 +26,11 @@ type call struct {
 	before int
 }
 
+// returnsChecks reports whether what is sent returns rows that are checks.
+func (c *call) returnsChecks() bool {
+	return c.entry != nil && c.rewrite.Check && !c.rewrite.Literal
+}
+
 // A use is what a statement is sent with; pgx reads leading arguments
 // differently for each.
 type use uint8
@@ -125,17 +130,8 @@ func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u
 	return planned, extended, nil
 }
 
-// returnsChecks reports whether what is sent returns rows that are checks.
-func (c *call) returnsChecks() bool {
-	return c.entry != nil && c.rewrite.Check && !c.rewrite.Literal
-}
-
 func (c *conn) callWithOptions(ctx context.Context, b *binding, sql string, args []driver.NamedValue, u use) (call, []driver.NamedValue, error) {
-	values := make([]any, len(args))
-	for i, a := range args {
-		values[i] = a.Value
-	}
-	planned, values, err := c.callUnder(ctx, b, sql, values, u)
+	planned, values, err := c.callUnder(ctx, b, sql, valuesOf(args), u)
 	if err != nil {
 		return call{}, nil, err
 	}
@@ -151,6 +147,14 @@ func (c *conn) callWithOptions(ctx context.Context, b *binding, sql string, args
 		}
 	}
 	return planned, args, nil
+}
+
+func valuesOf(args []driver.NamedValue) []any {
+	values := make([]any, len(args))
+	for i, a := range args {
+		values[i] = a.Value
+	}
+	return values
 }
 
 // plan turns a text for which the user passes that many values into what is

@@ -106,15 +106,10 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 // exec sends a statement by the base, or as the base of pgx would where the rows
 // that come back are checks.
 func (c *conn) exec(ctx context.Context, call *call, args []driver.NamedValue) (driver.Result, error) {
-	base, ok := c.base.(*stdlib.Conn)
-	if !ok || !call.returnsChecks() || c.pgx.IsClosed() {
+	if _, ok := c.base.(*stdlib.Conn); !ok || !call.returnsChecks() || c.pgx.IsClosed() {
 		return c.execer.ExecContext(ctx, call.sql, args)
 	}
-	values := make([]any, len(args))
-	for i, a := range args {
-		values[i] = a.Value
-	}
-	tag, err := execChecked(ctx, base.Conn(), call.sql, values)
+	tag, err := execChecked(ctx, c.pgx, call.sql, valuesOf(args))
 	if err != nil && pgconn.SafeToRetry(err) {
 		return nil, driver.ErrBadConn
 	}

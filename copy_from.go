@@ -84,22 +84,7 @@ func written(b *binding, d *policy.Dimension) []driver.Value {
 	default:
 		return nil
 	}
-	switch v := boundTo(arg, b.values).(type) {
-	case []int64:
-		return values(v)
-	case []string:
-		return values(v)
-	default:
-		return []driver.Value{v}
-	}
-}
-
-func values[T any](of []T) []driver.Value {
-	values := make([]driver.Value, len(of))
-	for i, v := range of {
-		values[i] = v
-	}
-	return values
+	return each(boundTo(arg, b.values))
 }
 
 // checkedByValue reports whether the columns of a row tell if it may be written:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -203,7 +204,7 @@ func (s *scope) resolve(r *rules) *binding {
 		var written driver.Value
 		if fault == "" && s.written != nil {
 			_, written, fault = bindElements(s.written, d.Type)
-			if fault == "" && !isAmong(written, read) {
+			if fault == "" && !slices.Contains(each(read), written) {
 				fault = "the value of WriteTo is none of those of AnyOf"
 			}
 			if presence == rewrite.Many {

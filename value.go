@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -203,17 +202,23 @@ func (e element) bindString(t policy.Type) (s, fault string) {
 	return e.text, ""
 }
 
-// isAmong reports whether one bound value is another, or one of several.
-func isAmong(one, values driver.Value) bool {
-	switch values := values.(type) {
+// each returns the values that a bound value stands for.
+func each(value driver.Value) []driver.Value {
+	switch values := value.(type) {
 	case []int64:
-		n, ok := one.(int64)
-		return ok && slices.Contains(values, n)
+		return boxed(values)
 	case []string:
-		s, ok := one.(string)
-		return ok && slices.Contains(values, s)
+		return boxed(values)
 	}
-	return one == values
+	return []driver.Value{value}
+}
+
+func boxed[T any](values []T) []driver.Value {
+	all := make([]driver.Value, len(values))
+	for i, v := range values {
+		all[i] = v
+	}
+	return all
 }
 
 var arrayQuoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`)

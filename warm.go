@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -88,10 +89,10 @@ func readWarmLine(line []byte, p *policy.Policy) (warmStatement, error) {
 		return s, err
 	}
 	if _, err := decoder.Token(); err != io.EOF {
-		return s, fmt.Errorf("there is more than one value")
+		return s, errors.New("there is more than one value")
 	}
 	if s.SQL == "" || len(s.Scopes) == 0 {
-		return s, fmt.Errorf(`it lacks "sql" or "scopes"`)
+		return s, errors.New(`it lacks "sql" or "scopes"`)
 	}
 	for _, scope := range s.Scopes {
 		for name, presence := range scope {
