@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/catalog"
-	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 )
 
 func newCatalogCommand() *cobra.Command {
@@ -28,7 +30,9 @@ could not work; then standard error says why.`},
 	schemas := command.Flags().StringArray("schema", nil,
 		"only the tables of the schema `NAME`; may be given several times. Without it, those of all schemas but the system's.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		c, err := readCatalog(command, *dsn, *schemas)
+		c, err := ask(command, *dsn, "reading the catalogue", func(ctx context.Context, conn *pgx.Conn) (*catalog.Catalog, error) {
+			return catalog.Read(ctx, conn, *schemas...)
+		})
 		if err != nil {
 			return err
 		}
@@ -36,15 +40,4 @@ could not work; then standard error says why.`},
 		return err
 	}
 	return command
-}
-
-func readCatalog(command *cobra.Command, dsn string, schemas []string) (*catalog.Catalog, error) {
-	defer terminal.Progress(command.ErrOrStderr(), "reading the catalogue")()
-	ctx := command.Context()
-	conn, err := connect(ctx, dsn)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(ctx)
-	return catalog.Read(ctx, conn, schemas...)
 }

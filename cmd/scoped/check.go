@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/check"
-	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
@@ -67,7 +66,7 @@ work.`},
 		if err != nil {
 			return err
 		}
-		s, err := readSnapshot(command, *dsn)
+		s, err := ask(command, *dsn, "reading the catalogue", check.Read)
 		if err != nil {
 			return err
 		}
@@ -84,15 +83,4 @@ work.`},
 		return nil
 	}
 	return command
-}
-
-func readSnapshot(command *cobra.Command, dsn string) (*check.Snapshot, error) {
-	defer terminal.Progress(command.ErrOrStderr(), "reading the catalogue")()
-	ctx := command.Context()
-	conn, err := connect(ctx, dsn)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(ctx)
-	return check.Read(ctx, conn)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/catalog"
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 	"github.com/scoped-pgx/scoped/policy"
 	"github.com/scoped-pgx/scoped/rewrite"
 )
@@ -35,6 +36,19 @@ func connect(ctx context.Context, dsn string) (*pgx.Conn, error) {
 		return nil, err
 	}
 	return pgx.ConnectConfig(ctx, config)
+}
+
+// ask has a question answered by the database of --dsn. Doing says what takes so
+// long, where it does.
+func ask[T any](command *cobra.Command, dsn, doing string, question func(context.Context, *pgx.Conn) (T, error)) (answer T, err error) {
+	defer terminal.Progress(command.ErrOrStderr(), doing)()
+	ctx := command.Context()
+	conn, err := connect(ctx, dsn)
+	if err != nil {
+		return answer, err
+	}
+	defer conn.Close(ctx)
+	return question(ctx, conn)
 }
 
 // parseDSN reads --dsn without the driver's own parameters.

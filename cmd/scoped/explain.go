@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/explain"
@@ -85,7 +87,10 @@ the server, and 2 when the command could not work; then standard error says why.
 			return err
 		}
 		if command.Flags().Changed("dsn") || *analyze {
-			if err := ask(command, report, *dsn, *values, *analyze); err != nil {
+			_, err := ask(command, *dsn, "asking the server", func(ctx context.Context, conn *pgx.Conn) (*explain.Report, error) {
+				return report, report.Ask(ctx, conn, *values, *analyze)
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -103,17 +108,6 @@ the server, and 2 when the command could not work; then standard error says why.
 		return err
 	}
 	return command
-}
-
-func ask(command *cobra.Command, report *explain.Report, dsn string, values []string, analyze bool) error {
-	defer terminal.Progress(command.ErrOrStderr(), "asking the server")()
-	ctx := command.Context()
-	conn, err := connect(ctx, dsn)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	return report.Ask(ctx, conn, values, analyze)
 }
 
 // argumentOrInput returns the only argument or, without it, standard input.

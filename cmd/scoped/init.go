@@ -57,7 +57,7 @@ when the command could not work; then standard error says why, and no file has c
 				return fmt.Errorf("%s exists; replace it with --force, or add what it lacks with --update %[1]s", *out)
 			}
 		}
-		db, err := readDatabase(command, *dsn)
+		db, err := ask(command, *dsn, "reading the schema", draft.Read)
 		if err != nil {
 			return err
 		}
@@ -79,17 +79,6 @@ when the command could not work; then standard error says why, and no file has c
 		return writePolicy(*out, text, *force)
 	}
 	return command
-}
-
-func readDatabase(command *cobra.Command, dsn string) (*draft.Database, error) {
-	defer terminal.Progress(command.ErrOrStderr(), "reading the schema")()
-	ctx := command.Context()
-	conn, err := connect(ctx, dsn)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close(ctx)
-	return draft.Read(ctx, conn)
 }
 
 func parseRoots(texts []string) ([]draft.Root, error) {
