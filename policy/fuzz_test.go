@@ -46,7 +46,7 @@ func FuzzPolicy(f *testing.F) {
 			if table == nil {
 				continue
 			}
-			if (table.Access == policy.Scoped) != (len(table.Scopings) > 0) {
+			if (table.Access == policy.Scoped) != (len(table.Scopings) > 0 || table.In != nil) {
 				t.Errorf("%s: access %d with %d scopings", name, table.Access, len(table.Scopings))
 			}
 			if c := table.Where; c != nil {

@@ -18,7 +18,7 @@ const maxSize = 4 << 20
 // The keys of the format's mappings.
 var (
 	rootKeys      = []string{"version", "dimensions", "search_path", "tables", "functions", "allow", "errors"}
-	dimensionKeys = []string{"type", "optional"}
+	dimensionKeys = append([]string{"type", "optional"}, schemasKeys...)
 	functionKeys  = []string{"allow"}
 	errorKeys     = []string{"values"}
 	// tableKeys are those beside the dimensions.
@@ -189,6 +189,7 @@ func (l *loader) root(root *node) {
 	if n := fields["errors"]; n != nil {
 		l.errorMessages(n)
 	}
+	l.reserveSchemas(fields["dimensions"])
 }
 
 func (l *loader) version(n *node) {
@@ -242,7 +243,14 @@ func (l *loader) dimension(name string, n *node) *Dimension {
 	if optional := fields["optional"]; optional != nil {
 		d.Optional = l.truth(optional, "optional")
 	}
+	if slices.ContainsFunc(schemasKeys, func(key string) bool { return fields[key] != nil }) {
+		l.schemas(d, n, fields)
+	}
 	field, ok := fields["type"]
+	if !ok && d.Schemas != nil {
+		d.Type = "text"
+		return d
+	}
 	if !ok {
 		l.fail(n, what+" has no type", write)
 		return d

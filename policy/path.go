@@ -15,6 +15,7 @@ const maxWays = 100
 func (l *loader) resolvePaths() {
 	targets := map[*Scoping]*target{}
 	for _, e := range l.entries {
+		l.qualifyTargets(e)
 		for i := range e.table.Scopings {
 			for j, s := range e.table.Scopings[i].alternatives() {
 				if t := e.targets[i][j]; t != nil {
@@ -24,7 +25,7 @@ func (l *loader) resolvePaths() {
 			}
 		}
 		for i, t := range e.references {
-			e.table.References[i].Target = l.reference(t)
+			e.table.References[i].Target = l.reference(e, t)
 		}
 	}
 	failures := len(l.errs)
@@ -83,7 +84,7 @@ func waysOf(s *Scoping, ways map[*Scoping]int) int {
 // path resolves the target of a scoping of e, or reports why it cannot.
 func (l *loader) path(e *tableEntry, s *Scoping, t *target) *Path {
 	d := s.Dimension.Name
-	to := l.target(t, "the path leads", d)
+	to := l.target(e, t, "the path leads", d)
 	if to == nil {
 		return nil
 	}
@@ -97,17 +98,42 @@ func (l *loader) path(e *tableEntry, s *Scoping, t *target) *Path {
 	return nil
 }
 
-// reference resolves the target of a reference, or reports why it cannot.
-func (l *loader) reference(t *target) *Table {
+// qualifyTargets gives the targets of e without a schema the one that their names
+// mean: that of e where it lies in many schemas, and the table is listed there.
+func (l *loader) qualifyTargets(e *tableEntry) {
+	qualify := func(t *target) {
+		if t == nil || t.name.schema != "" {
+			return
+		}
+		if in := e.table.In; in != nil {
+			if q := (qname{schema: in.Schemas.Template, name: t.name.name}); l.byName[q] != nil {
+				t.name = q
+				return
+			}
+		}
+		t.name = l.qualify(t.name)
+	}
+	for _, targets := range e.targets {
+		for _, t := range targets {
+			qualify(t)
+		}
+	}
+	for _, t := range e.references {
+		qualify(t)
+	}
+}
+
+// reference resolves the target of a reference of e, or reports why it cannot.
+func (l *loader) reference(e *tableEntry, t *target) *Table {
 	dimension := "dimension" // where there is none, which is a mistake of its own
 	if len(l.policy.dimensions) > 0 {
 		dimension = l.policy.dimensions[0].Name
 	}
-	return l.target(t, "the reference leads", dimension)
+	return l.target(e, t, "the reference leads", dimension)
 }
 
-// target resolves what leads to a table that has to be scoped.
-func (l *loader) target(t *target, leads, dimension string) *Table {
+// target resolves what leads from e to a table that has to be scoped.
+func (l *loader) target(e *tableEntry, t *target, leads, dimension string) *Table {
 	to := l.byName[t.name]
 	name := l.short(t.name)
 	var message, hint string
@@ -129,6 +155,9 @@ func (l *loader) target(t *target, leads, dimension string) *Table {
 		if leads != "the path leads" {
 			hint = "remove the reference: every row of it may be referred to"
 		}
+	case to.table.In != nil && to.table.In != e.table.In:
+		message = fmt.Sprintf("%s to %s, which lies in many schemas, from a table that does not", leads, name)
+		hint = fmt.Sprintf("add %s: schema to this entry too", to.table.In.Name)
 	default:
 		return to.table
 	}
@@ -202,7 +231,7 @@ func (c *circles) report(circle []step) {
 
 // short spells a name as an entry of tables would.
 func (l *loader) short(q qname) string {
-	if q.schema == l.policy.searchPath[0] {
+	if q.schema == l.policy.searchPath[0] || l.policy.Template(q.schema) != nil {
 		q.schema = ""
 	}
 	return q.String()

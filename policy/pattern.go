@@ -61,6 +61,9 @@ func (g glob) match(name string) bool {
 	// The leftmost place is right for every piece but the last: it leaves the
 	// most to the pieces after it.
 	last := len(g) - 1
+	if last == 0 { // there is no wildcard
+		return rest == ""
+	}
 	for _, piece := range g[1:last] {
 		i := strings.Index(rest, piece)
 		if i < 0 {

@@ -45,9 +45,23 @@ func (p *Policy) SearchPath() []string { return slices.Clone(p.searchPath) }
 //
 // A table listed by its exact name is always the same *Table. One that matches
 // a pattern is a new *Table with each call, so compare names, not pointers.
+//
+// A schema may be that of a value, or the template's, of a dimension whose values
+// choose schemas: the table is then the same one, In the dimension, and an
+// unqualified name means such a table before one of the search path.
 func (p *Policy) Table(schema, name string) *Table {
+	if d := p.schemasOf(schema); d != nil {
+		return p.tableIn(d.Schemas.Template, name)
+	}
 	if schema != "" {
 		return p.tableIn(schema, name)
+	}
+	for _, d := range p.dimensions {
+		if d.Schemas != nil {
+			if t := p.tableIn(d.Schemas.Template, name); t != nil {
+				return t
+			}
+		}
 	}
 	for _, schema := range p.searchPath {
 		if t := p.tableIn(schema, name); t != nil {
@@ -86,7 +100,13 @@ func (p *Policy) tableIn(schema, name string) *Table {
 // unqualified name is known to be a built-in function's, pass the schema
 // pg_catalog: then only an entry that spells the name out allows it, never a
 // pattern.
+//
+// A function that is listed with a template's name before it is allowed in the
+// schemas of that dimension's values.
 func (p *Policy) FunctionAllowed(schema, name string) bool {
+	if d := p.schemasOf(schema); d != nil {
+		schema = d.Schemas.Template
+	}
 	return p.functions.allow(p.searchPath, schema, name)
 }
 
@@ -99,6 +119,10 @@ type Dimension struct {
 	// Optional is set where a scope may lack the dimension: tables are then not
 	// restricted on it. Each table is scoped on another that is not optional.
 	Optional bool
+
+	// Schemas is set where a value chooses a schema. It may choose rows of tables
+	// that live once as well.
+	Schemas *Schemas
 }
 
 // Type is the SQL type of a dimension's values, spelled as PostgreSQL does:
@@ -117,9 +141,10 @@ const (
 
 // A Table is what the policy says of one table.
 type Table struct {
-	Schema, Name string // as in PostgreSQL's catalogue
+	Schema, Name string     // as in PostgreSQL's catalogue
+	In           *Dimension // whose value chooses the schema, Schema being the template's; nil for a table that lives once
 	Access       Access
-	Scopings     []Scoping // in the order of the dimensions; only for Scoped
+	Scopings     []Scoping // in the order of the dimensions; only for Scoped, and of those with In there may be none
 	Line, Column int       // of the entry in the policy file
 
 	Where      *Condition  // which every visible row satisfies beside its scopings; nil for none

@@ -252,7 +252,8 @@ functions:
 func TestDimensions(t *testing.T) {
 	p := load(t, "full.yaml")
 	want := []policy.Dimension{
-		{"site", "bigint", 0, false}, {"user", "uuid", 1, false}, {"region", "text", 2, false}, {"small", "smallint", 3, false}, {"plain", "integer", 4, false},
+		{Name: "site", Type: "bigint"}, {Name: "user", Type: "uuid", Index: 1}, {Name: "region", Type: "text", Index: 2},
+		{Name: "small", Type: "smallint", Index: 3}, {Name: "plain", Type: "integer", Index: 4},
 	}
 	dimensions := p.Dimensions()
 	if len(dimensions) != len(want) {

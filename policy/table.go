@@ -17,7 +17,7 @@ type tableEntry struct {
 
 // A target is what a path leads to, before it is resolved.
 type target struct {
-	name qname // qualified
+	name qname
 	key  string
 	node *node // of the scoping
 }
@@ -44,14 +44,13 @@ func (l *loader) tableEntry(e entry) {
 	if err != nil {
 		l.fail(e.key, err.Error(), nameHint(e.key.text))
 	}
-	q = l.qualify(q)
-	t := &tableEntry{name: q, broken: err != nil, table: &Table{
-		Schema: q.schema, Name: q.name, Line: e.key.line, Column: e.key.column,
-	}}
+	t := &tableEntry{broken: err != nil, table: &Table{Name: q.name, Line: e.key.line, Column: e.key.column}}
 	l.tableValue(t, e.value)
 	if err != nil {
 		return
 	}
+	q = l.place(q, t.table, e.key)
+	t.name, t.table.Schema = q, q.schema
 	if q.pattern && systemSchema(q.schema) {
 		l.fail(e.key, fmt.Sprintf("the pattern %s would cover tables of the system", q), "spell out their names")
 		return
@@ -78,6 +77,24 @@ func (l *loader) qualify(q qname) qname {
 	if q.schema == "" {
 		q.schema = l.policy.searchPath[0]
 	}
+	return q
+}
+
+// place gives the name of an entry its schema: the template where the table lives
+// in many.
+func (l *loader) place(q qname, t *Table, key *node) qname {
+	if t.In == nil {
+		q = l.qualify(q)
+		if d := l.policy.Template(q.schema); d != nil && t.Access != Denied {
+			l.fail(key, fmt.Sprintf("the schema %s is the template of %s", quoteName(q.schema), d.Name), fmt.Sprintf("add %s: schema to the entry", d.Name))
+		}
+		return q
+	}
+	template := t.In.Schemas.Template
+	if q.schema != "" && q.schema != template {
+		l.fail(key, fmt.Sprintf("the table lies in the schemas of %s, and not in %s", t.In.Name, quoteName(q.schema)), "leave the schema out")
+	}
+	q.schema = template
 	return q
 }
 
@@ -128,6 +145,11 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 			t.table.View = l.truth(e.value, "view")
 		case name == "barrier":
 			l.barrier(t, e.value)
+		case d != nil && d.Schemas != nil && e.value.kind == text && e.value.text == "schema":
+			if in := t.table.In; in != nil {
+				l.fail(e.key, fmt.Sprintf("the table lies in the schemas of %s already", in.Name), "remove one of the two")
+			}
+			t.table.In = d
 		case d == nil:
 			l.fail(e.key, fmt.Sprintf("unknown dimension %q", name), didYouMean(name, l.dimensionNames(), "list it under dimensions"))
 		default:
@@ -141,6 +163,10 @@ func (l *loader) tableMapping(t *tableEntry, n *node) {
 	case len(n.entries) == 0:
 		l.fail(n, "the table's entry is empty", tableForms)
 	case len(l.errs) > failures || t.table.Access != Scoped:
+	case t.table.In != nil:
+		if t.table.View && len(scopings) == 0 && (t.table.Where != nil || len(t.table.References) > 0) {
+			l.fail(n, "what is written to the view cannot be checked, as the policy names no column of it", "remove where and references, or put them on its tables")
+		}
 	case len(scopings) == 0:
 		l.fail(n, "the table is scoped on no dimension", "add one, such as site: site_id; or write shared, of which a view can show a part")
 	case !slices.ContainsFunc(scopings, func(s scoping) bool { return !s.Dimension.Optional }):
@@ -214,7 +240,7 @@ func (l *loader) references(t *tableEntry, n *node) {
 			continue
 		}
 		t.table.References = append(t.table.References, Reference{Column: column, Key: key, Line: e.key.line})
-		t.references = append(t.references, &target{name: l.qualify(*to), key: key, node: e.value})
+		t.references = append(t.references, &target{name: *to, key: key, node: e.value})
 	}
 }
 
@@ -292,7 +318,7 @@ func (l *loader) oneWay(d *Dimension, n *node, what string) (s Scoping, t *targe
 		return Scoping{}, nil, false
 	}
 	if to != nil {
-		t = &target{name: l.qualify(*to), key: key, node: n}
+		t = &target{name: *to, key: key, node: n}
 	}
 	return Scoping{Dimension: d, Column: column, Line: n.line}, t, true
 }
@@ -321,7 +347,7 @@ func (l *loader) eitherOf(d *Dimension, n *node) (s Scoping, targets []*target, 
 		}
 		w := way{column: one.Column}
 		if t != nil {
-			w.target, w.key = t.name, t.key
+			w.target, w.key = l.qualify(t.name), t.key
 		}
 		if seen[w] {
 			l.fail(item, fmt.Sprintf("%q is in the list twice", item.text), "remove one of the two")
