@@ -42,8 +42,35 @@ func TestCacheRemembers(t *testing.T) {
 		t.Error("a text longer than an eighth of the bound was cached")
 	}
 	off := newRewriteCache(rewrite.Rewriter{Policy: p}, 0)
-	if first := off.get("SELECT 1", one); first == off.get("SELECT 1", one) {
+	recent := new(recentEntries)
+	if first := recent.get(off, "SELECT 1", one); first == recent.get(off, "SELECT 1", one) {
 		t.Error("a cache that is off remembers")
+	}
+}
+
+// A connection remembers what the cache does, and of no other text, shape or policy.
+func TestRecentEntriesAreTheCaches(t *testing.T) {
+	p := cachePolicy(t)
+	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
+	caches := []*rewriteCache{newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<20), newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<20)}
+	recent := new(recentEntries)
+	for range 3 {
+		for i := range 50 {
+			for _, shape := range []rewrite.Shape{0, one} {
+				for _, c := range caches {
+					for _, text := range []string{"", fmt.Sprintf("SELECT %02d FROM post", i), "SELECT 'x'" + strings.Repeat(" ", 4090+i)} {
+						if recent.get(c, text, shape) != c.get(text, shape) || recent.get(c, strings.Clone(text), shape) != c.get(text, shape) {
+							t.Fatalf("%q has another entry than in the cache", text)
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, e := range recent {
+		if e != nil && len(e.text) > 4096 {
+			t.Errorf("a text of %d bytes is kept", len(e.text))
+		}
 	}
 }
 
@@ -66,7 +93,8 @@ func TestCacheIsBounded(t *testing.T) {
 func TestCacheWeighs(t *testing.T) {
 	p := cachePolicy(t)
 	text := "SELECT * FROM post -- " + strings.Repeat("x", 10000)
-	e := newEntry(text, rewrite.Rewriter{Policy: p}, rewrite.Shape(0).With(p.Dimension("site"), rewrite.One))
+	c := newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<20)
+	e := c.get(text, rewrite.Shape(0).With(p.Dimension("site"), rewrite.One))
 	if w := weigh(cacheKey{text: text}, e); w < 20000 || w > 60000 {
 		t.Errorf("an entry of 20 kB weighs %d", w)
 	}
@@ -96,7 +124,7 @@ func TestCacheConcurrently(t *testing.T) {
 
 // The hot path allocates the argument slice and nothing else.
 func TestHotPathAllocates(t *testing.T) {
-	conn := &conn{session: session{engine: newEngine(cachePolicy(t), nil), execModes: new(execModes)}}
+	conn := &conn{session: session{engine: newEngine(cachePolicy(t), nil), execModes: new(execModes), recent: new(recentEntries)}}
 	ctx := With(context.Background(), "site", 1)
 	args := []driver.NamedValue{{Ordinal: 1, Value: int64(5)}}
 	run := func() {
@@ -111,6 +139,14 @@ func TestHotPathAllocates(t *testing.T) {
 	}
 	if len(args) != 1 || cap(args) != 1 {
 		t.Error("the caller's arguments were changed")
+	}
+	conn.copies = true
+	if n := testing.AllocsPerRun(1000, run); n > 0 {
+		t.Errorf("where the base copies the arguments %v more are allocated", n)
+	}
+	conn.forgetArguments()
+	if conn.place != ([len(conn.place)]driver.NamedValue{}) {
+		t.Error("arguments are kept in memory")
 	}
 }
 
@@ -127,7 +163,7 @@ func TestNewScopeAllocates(t *testing.T) {
 }
 
 func BenchmarkHotPath(b *testing.B) {
-	conn := &conn{session: session{engine: newEngine(cachePolicy(b), nil), execModes: new(execModes)}}
+	conn := &conn{session: session{engine: newEngine(cachePolicy(b), nil), execModes: new(execModes), recent: new(recentEntries)}}
 	ctx := With(context.Background(), "site", 1)
 	args := []driver.NamedValue{{Ordinal: 1, Value: int64(5)}}
 	b.ReportAllocs()

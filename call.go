@@ -80,10 +80,10 @@ func (s *session) callUnder(ctx context.Context, b *binding, sql string, args []
 	// The caller's slice is never written to.
 	extended := make([]any, len(args), len(args)+len(c.rewrite.Args))
 	copy(extended, args)
-	for i := range c.rewrite.Args {
-		v, err := s.value(&c, i)
-		if err != nil {
-			return call{}, nil, err
+	for _, a := range c.rewrite.Args {
+		v := s.value(b, a)
+		if v == nil {
+			return call{}, nil, missingValue(a)
 		}
 		extended = append(extended, v)
 	}
@@ -118,16 +118,30 @@ func (c *conn) call(ctx context.Context, sql string, args []driver.NamedValue, u
 		return planned, args, err
 	}
 	// The caller's slice is never written to: database/sql may send it again.
-	extended := make([]driver.NamedValue, len(args), len(args)+len(planned.rewrite.Args))
-	copy(extended, args)
-	for i := range planned.rewrite.Args {
-		v, err := c.value(&planned, i)
-		if err != nil {
-			return call{}, nil, err
+	extended := append(c.arguments(len(args)+len(planned.rewrite.Args)), args...)
+	for _, a := range planned.rewrite.Args {
+		v := c.value(b, a)
+		if v == nil {
+			return call{}, nil, missingValue(a)
 		}
 		extended = append(extended, driver.NamedValue{Ordinal: len(extended) + 1, Value: v})
 	}
 	return planned, extended, nil
+}
+
+// arguments returns an empty slice for n arguments of one call of the base.
+func (c *conn) arguments(n int) []driver.NamedValue {
+	if c.copies && n <= len(c.place) {
+		c.placed = n
+		return c.place[:0]
+	}
+	return make([]driver.NamedValue, 0, n)
+}
+
+// forgetArguments keeps none of those in memory that the base has had.
+func (c *conn) forgetArguments() {
+	clear(c.place[:c.placed])
+	c.placed = 0
 }
 
 func (c *conn) callWithOptions(ctx context.Context, b *binding, sql string, args []driver.NamedValue, u use) (call, []driver.NamedValue, error) {
@@ -160,7 +174,7 @@ func valuesOf(args []driver.NamedValue) []any {
 // plan turns a text for which the user passes that many values into what is
 // sent, or refuses it.
 func (s *session) plan(b *binding, sql string, values int, u use, simple bool) (call, error) {
-	e, comment := b.entry(sql)
+	e, comment := s.entry(b, sql)
 	if e.rewrite == nil {
 		return call{}, e.error()
 	}
@@ -244,22 +258,23 @@ func argumentsError(message, hint string) *Error {
 	return &Error{Code: CodeArguments, Message: message, Hint: hint}
 }
 
-// value returns what is bound to one of the scope's parameters.
-func (s *session) value(c *call, arg int) (driver.Value, error) {
-	d := c.rewrite.Args[arg]
-	value := boundTo(d, c.binding.values)
-	if value == nil {
-		return nil, &Error{
-			Code:      CodeCertificate,
-			Dimension: d.Name,
-			Message:   fmt.Sprintf("the rewrite asks for a value of dimension %q, which the scope does not have", d.Name),
-			Hint:      "this is a bug of scoped; please report it",
-		}
-	}
+// value returns what is bound to one of the scope's parameters, nil where the scope
+// has nothing.
+func (s *session) value(b *binding, a rewrite.Arg) driver.Value {
+	value := boundTo(a, b.values)
 	if s.literals {
 		value = arrayText(value)
 	}
-	return value, nil
+	return value
+}
+
+func missingValue(a rewrite.Arg) *Error {
+	return &Error{
+		Code:      CodeCertificate,
+		Dimension: a.Name,
+		Message:   fmt.Sprintf("the rewrite asks for a value of dimension %q, which the scope does not have", a.Name),
+		Hint:      "this is a bug of scoped; please report it",
+	}
 }
 
 // isOption reports whether pgx takes a leading argument for an instruction.

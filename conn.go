@@ -31,12 +31,18 @@ type conn struct {
 	base    driver.Conn
 	queryer driver.QueryerContext // base, or nil where it is not one
 	execer  driver.ExecerContext  // base, or nil where it is not one
+	// copies is set where the base is known to copy its arguments, so that place can
+	// hold those of one call after the other; placed is how many of this one's it holds.
+	copies bool
+	placed int
+	place  [8]driver.NamedValue
 }
 
 func newConn(base driver.Conn, e *engine) *conn {
-	c := &conn{base: base, session: session{engine: e, pgx: pgxConn(base), execModes: new(execModes)}}
+	c := &conn{base: base, session: session{engine: e, pgx: pgxConn(base), execModes: new(execModes), recent: new(recentEntries)}}
 	c.queryer, _ = base.(driver.QueryerContext)
 	c.execer, _ = base.(driver.ExecerContext)
+	_, c.copies = base.(*stdlib.Conn)
 	if c.pgx != nil {
 		c.execModes = newExecModes(c.pgx)
 	} else {
@@ -76,6 +82,7 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 
 // queried returns what became of a query as the user shall see it.
 func (c *conn) queried(call *call, rows driver.Rows, err error) (driver.Rows, error) {
+	c.forgetArguments()
 	if err != nil {
 		c.usedCursors(call, false)
 		return nil, call.mapError(err)
@@ -99,14 +106,20 @@ func (c *conn) ExecContext(ctx context.Context, query string, args []driver.Name
 		return nil, err
 	}
 	result, err := c.exec(ctx, &call, args)
-	c.usedCursors(&call, err == nil)
+	return c.executed(&call, result, err)
+}
+
+// executed returns what became of a statement as the user shall see it.
+func (c *conn) executed(call *call, result driver.Result, err error) (driver.Result, error) {
+	c.forgetArguments()
+	c.usedCursors(call, err == nil)
 	return result, call.mapError(err)
 }
 
 // exec sends a statement by the base, or as the base of pgx would where the rows
 // that come back are checks.
 func (c *conn) exec(ctx context.Context, call *call, args []driver.NamedValue) (driver.Result, error) {
-	if _, ok := c.base.(*stdlib.Conn); !ok || !call.returnsChecks() || c.pgx.IsClosed() {
+	if !c.copies || !call.returnsChecks() || c.pgx.IsClosed() {
 		return c.execer.ExecContext(ctx, call.sql, args)
 	}
 	tag, err := execChecked(ctx, c.pgx, call.sql, valuesOf(args))

@@ -303,10 +303,10 @@ func (s *session) insert(ctx context.Context, b *binding, text string, args []an
 	}
 	c.interpolated = true // the user has no such text
 	args = slices.Clone(args)
-	for i := range c.rewrite.Args {
-		v, err := s.value(&c, i)
-		if err != nil {
-			return 0, err
+	for _, a := range c.rewrite.Args {
+		v := s.value(b, a)
+		if v == nil {
+			return 0, missingValue(a)
 		}
 		args = append(args, v)
 	}

@@ -225,7 +225,7 @@ func (s *session) prepare(ctx context.Context, name, sql string) (*pgconn.Statem
 	if b == nil {
 		return s.pgx.Prepare(ctx, name, sql)
 	}
-	e, comment := b.entry(sql)
+	e, comment := s.entry(b, sql)
 	switch {
 	case e.rewrite == nil:
 		return nil, e.error()

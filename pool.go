@@ -45,7 +45,8 @@ const connKey = "github.com/scoped-pgx/scoped"
 
 // connData is what is worked out once for a connection of a pool.
 type connData struct {
-	modes *execModes
+	modes  *execModes
+	recent *recentEntries
 	// ready is the engine that has its catalogue, if it wants one.
 	ready *engine
 }
@@ -64,10 +65,10 @@ func (p *PgxPool) acquire(ctx context.Context) (*session, *pgxpool.Conn, error) 
 	}
 	data, ok := conn.Conn().PgConn().CustomData()[connKey].(*connData)
 	if !ok {
-		data = &connData{modes: newExecModes(conn.Conn())}
+		data = &connData{modes: newExecModes(conn.Conn()), recent: new(recentEntries)}
 		conn.Conn().PgConn().CustomData()[connKey] = data
 	}
-	s := &session{engine: p.engine, pgx: conn.Conn(), execModes: data.modes}
+	s := &session{engine: p.engine, pgx: conn.Conn(), execModes: data.modes, recent: data.recent}
 	if data.ready != p.engine {
 		if err := p.engine.readCatalog(ctx, conn); err != nil {
 			s.release(conn)

@@ -33,13 +33,8 @@ func (c *call) rows(base driver.Rows) (driver.Rows, error) {
 	if !c.entry.rewrite.Returning {
 		return noRows{}, c.drain(base, len(columns))
 	}
-	guarded := &rows{
-		base:    base,
-		call:    *c,
-		columns: columns[:len(columns)-1],
-		buffer:  make([]driver.Value, len(columns)),
-	}
-	return guarded.guard(), nil
+	check := &checkColumn{columns: columns[:len(columns)-1], buffer: make([]driver.Value, len(columns))}
+	return (&rows{base: base, call: *c, check: check}).guard(), nil
 }
 
 // drain reads rows that are not the user's for the sake of their errors.
@@ -67,27 +62,32 @@ func (noRows) Next([]driver.Value) error { return io.EOF }
 
 // rows are the base's without a check, and with errors mapped.
 type rows struct {
-	base    driver.Rows
-	call    call
-	columns []string       // without the check, nil where there is none
-	buffer  []driver.Value // a row with its check, nil where there is none
+	base  driver.Rows
+	call  call
+	check *checkColumn // nil where there is none
+}
+
+// A checkColumn is the last of the base's, which is not shown.
+type checkColumn struct {
+	columns []string       // the others
+	buffer  []driver.Value // a row with it
 }
 
 func (r *rows) Columns() []string {
-	if r.buffer == nil {
+	if r.check == nil {
 		return r.base.Columns()
 	}
-	return r.columns
+	return r.check.columns
 }
 
 func (r *rows) Next(dest []driver.Value) error {
-	if r.buffer == nil {
+	if r.check == nil {
 		return r.mapError(r.base.Next(dest))
 	}
-	if err := r.base.Next(r.buffer); err != nil {
+	if err := r.base.Next(r.check.buffer); err != nil {
 		return r.mapError(err)
 	}
-	copy(dest, r.buffer[:len(r.columns)])
+	copy(dest, r.check.buffer[:len(r.check.columns)])
 	return nil
 }
 

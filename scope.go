@@ -94,19 +94,19 @@ func fromContext(ctx context.Context) *scope {
 // what it remembers of its uses it is immutable, so any number of goroutines
 // may run statements under it.
 type scope struct {
+	// bound is the scope's meaning under the rules that used it last, so that
+	// statement after statement costs one load.
+	bound    atomic.Pointer[binding]
+	fault    *Error // of this scope, or of one outside it
+	disabled bool
+	all      bool // With was given All
+
 	outer     *scope
 	dimension string
 	elements  []element  // the values of With
 	element   [1]element // the place of one
 	written   []element  // the one of them that is written, where only one is
-	all       bool       // With was given All
-	disabled  bool
-	reason    string
-	fault     *Error // of this scope, or of one outside it
-
-	// bound is the scope's meaning under the rules that used it last, so that
-	// statement after statement costs one load.
-	bound atomic.Pointer[binding]
+	reason    string     // of Disable
 	// seen holds the engines that have logged the reason, or allowed the values.
 	seen atomic.Pointer[sync.Map]
 }
@@ -159,12 +159,12 @@ func scopeFault(dimension, message string) *Error {
 type binding struct {
 	rules *rules
 	shape rewrite.Shape
+	fault *Error
 	// values are what is bound for the dimensions, by their index: int64 or string
 	// for one value, []int64 or []string for several, nil otherwise. Behind them
 	// are, in the same order, the values that are written where only one is.
 	values []driver.Value
 	few    [4]driver.Value // the place of values where they are few
-	fault  *Error
 }
 
 // bind returns what the scope means under the rules.

@@ -14,6 +14,7 @@ type session struct {
 	*engine
 	pgx *pgx.Conn // nil where the connection is not pgx's
 	*execModes
+	recent *recentEntries // nil for none
 	// literals is set where the connection takes arrays only as text.
 	literals bool
 	// tx is the scope of the context of the transaction that is open.

@@ -51,7 +51,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 		s.params = base.NumInput()
 		return s, nil
 	}
-	e, comment := b.entry(query)
+	e, comment := c.entry(b, query)
 	if e.rewrite == nil {
 		if !e.dependsOnScope() {
 			return nil, e.error()
@@ -141,8 +141,7 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 		return nil, err
 	}
 	result, err := execStmt(ctx, base, args)
-	s.conn.usedCursors(&call, err == nil)
-	return result, call.mapError(err)
+	return s.conn.executed(&call, result, err)
 }
 
 func (s *stmt) ready(ctx context.Context, args []driver.NamedValue) (call, []driver.NamedValue, driver.Stmt, error) {
