@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/explain"
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/script"
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 	"github.com/scoped-pgx/scoped/policy"
 )
@@ -115,8 +116,8 @@ func argumentOrInput(command *cobra.Command, args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
 	}
-	data, err := io.ReadAll(io.LimitReader(command.InOrStdin(), maxFile+1))
-	if err == nil && len(data) > maxFile {
+	data, err := io.ReadAll(io.LimitReader(command.InOrStdin(), script.MaxFile+1))
+	if err == nil && len(data) > script.MaxFile {
 		err = errors.New("standard input holds more than one statement can")
 	}
 	return strings.TrimSpace(string(data)), err

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/script"
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 	"github.com/scoped-pgx/scoped/rewrite"
 )
@@ -22,10 +23,10 @@ type textFormat struct {
 
 // read shows what becomes of every statement of a file.
 func (f *textFormat) read(file io.Reader, name string) error {
-	return readSQL(file, name, func(s statement) error {
-		o, err := f.scope.Rewrite(s.text)
+	return script.Read(file, name, func(s script.Statement) error {
+		o, err := f.scope.Rewrite(s.Text)
 		if err != nil {
-			return errors.Join(f.Flush(), fmt.Errorf("%s:%d: %w", name, s.line, err))
+			return errors.Join(f.Flush(), fmt.Errorf("%s:%d: %w", name, s.Line, err))
 		}
 		f.show(s, name, o)
 		return f.Flush()
@@ -41,28 +42,28 @@ func (f *textFormat) finish() (refused bool, err error) {
 	return f.refusals > 0, f.Flush()
 }
 
-func (f *textFormat) show(s statement, file string, o scope.Outcome) {
+func (f *textFormat) show(s script.Statement, file string, o scope.Outcome) {
 	f.count++
 	if f.count > 1 {
 		f.Line("")
 	}
-	name := s.name
+	name := s.Name
 	if name == "" {
 		name = strconv.Itoa(f.count)
 	}
 	if o.Refusal != nil {
 		f.refusals++
-		f.heading(name, s.place(file, o.Refusal.Position), f.Styled(terminal.Red, "refused: "+string(o.Refusal.Code)))
-		f.Block("SQL", f.Pointed(s.text, o.Refusal.Position.Line, o.Refusal.Position.Column))
+		f.heading(name, place(s, file, o.Refusal.Position), f.Styled(terminal.Red, "refused: "+string(o.Refusal.Code)))
+		f.Block("SQL", f.Pointed(s.Text, o.Refusal.Position.Line, o.Refusal.Position.Column))
 		f.Block("why", []string{f.Styled(terminal.Red, terminal.Visible(o.Refusal.Message))})
 		if o.Refusal.Hint != "" {
 			f.Block("hint", []string{terminal.Visible(o.Refusal.Hint)})
 		}
 		return
 	}
-	f.heading(name, s.place(file, rewrite.Position{}), f.Styled(terminal.Green, "accepted"))
-	f.Block("SQL", terminal.Lines(s.text))
-	if o.SQL == s.text {
+	f.heading(name, place(s, file, rewrite.Position{}), f.Styled(terminal.Green, "accepted"))
+	f.Block("SQL", terminal.Lines(s.Text))
+	if o.SQL == s.Text {
 		f.Block("sent", []string{f.Styled(terminal.Faint, "the same")})
 	} else {
 		f.Block("sent", o.Sent(f.Printer, false))
@@ -73,15 +74,15 @@ func (f *textFormat) show(s statement, file string, o scope.Outcome) {
 
 // place returns where a statement begins in its file or, where p names a place
 // in the statement, the line and column of that.
-func (s statement) place(file string, p rewrite.Position) string {
+func place(s script.Statement, file string, p rewrite.Position) string {
 	if p.Char == 0 {
-		return fmt.Sprintf("%s:%d", file, s.line)
+		return fmt.Sprintf("%s:%d", file, s.Line)
 	}
 	column := p.Column
 	if p.Line == 1 {
-		column += s.column - 1
+		column += s.Column - 1
 	}
-	return fmt.Sprintf("%s:%d:%d", file, s.line+p.Line-1, column)
+	return fmt.Sprintf("%s:%d:%d", file, s.Line+p.Line-1, column)
 }
 
 func (f *textFormat) heading(name, place, verdict string) {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/script"
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 	"github.com/scoped-pgx/scoped/rewrite"
 )
@@ -39,8 +40,8 @@ func (f *warmFormat) read(file io.Reader, name string) (err error) {
 			})
 		})
 	} else {
-		err = readSQL(file, name, func(s statement) error {
-			return f.write(s.text, func(p rewrite.Position) string { return s.place(name, p) })
+		err = script.Read(file, name, func(s script.Statement) error {
+			return f.write(s.Text, func(p rewrite.Position) string { return place(s, name, p) })
 		})
 	}
 	if flushErr := f.out.Flush(); flushErr != nil {

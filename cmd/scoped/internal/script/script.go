@@ -1,4 +1,5 @@
-package main
+// Package script divides files of SQL into statements.
+package script
 
 import (
 	"errors"
@@ -13,27 +14,27 @@ import (
 // blanks are the white space of PostgreSQL's scanner; \v is one from 16 on only.
 const blanks = " \t\n\r\f"
 
-// A statement is one of several in a file.
-type statement struct {
-	text         string // with its comments, without the semicolon
-	name         string // from a comment, or ""
-	line, column int    // where text begins in the file, from 1
+// A Statement is one of several in a file.
+type Statement struct {
+	Text         string // with its comments, without the semicolon
+	Name         string // from a comment, or ""
+	Line, Column int    // where Text begins in the file, from 1
 }
 
-// maxFile bounds a file of SQL, which is read whole, in bytes.
-const maxFile = 16 << 20
+// MaxFile bounds a file of SQL, which is read whole, in bytes.
+const MaxFile = 16 << 20
 
-// readSQL calls do with every statement of a file.
-func readSQL(file io.Reader, name string, do func(statement) error) error {
-	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+// Read calls do with every statement of a file.
+func Read(file io.Reader, name string, do func(Statement) error) error {
+	data, err := io.ReadAll(io.LimitReader(file, MaxFile+1))
 	if err != nil {
 		return err
 	}
-	if len(data) > maxFile {
-		return fmt.Errorf("%s: more than %d MiB of SQL; divide it, or use --format json", name, maxFile>>20)
+	if len(data) > MaxFile {
+		return fmt.Errorf("%s: more than %d MiB of SQL; divide it, or use --format json", name, MaxFile>>20)
 	}
 	const byteOrderMark = "\ufeff"
-	for _, s := range split(strings.TrimPrefix(string(data), byteOrderMark)) {
+	for _, s := range Split(strings.TrimPrefix(string(data), byteOrderMark)) {
 		if err := do(s); err != nil {
 			return err
 		}
@@ -44,10 +45,10 @@ func readSQL(file io.Reader, name string, do func(statement) error) error {
 // nameComment is how sqlc and its like name a query: -- name: GetPost :one
 var nameComment = regexp.MustCompile(`^(?:--|/\*)\s*name:\s*([^\s*]+)`)
 
-// split returns the statements of a file, which semicolons separate. Those in
+// Split returns the statements of a file, which semicolons separate. Those in
 // brackets and in the body of a function between BEGIN ATOMIC and END separate
 // nothing, as in psql.
-func split(text string) []statement {
+func Split(text string) []Statement {
 	p := splitter{text: text, line: 1, column: 1, start: -1}
 	tokens, read := scan(text)
 	for _, t := range tokens {
@@ -82,7 +83,7 @@ func scan(text string) (tokens []*pgparse.ScanToken, read int) {
 // A splitter divides a file, token by token.
 type splitter struct {
 	text       string
-	statements []statement
+	statements []Statement
 
 	at           int // up to where line and column are counted
 	line, column int
@@ -158,11 +159,11 @@ func (p *splitter) finish(end int, isStatement bool) {
 			p.start = p.at + len(p.text[p.at:]) - len(strings.TrimLeft(p.text[p.at:], blanks))
 		}
 		p.advance(p.start)
-		p.statements = append(p.statements, statement{
-			text:   strings.TrimRight(p.text[p.start:end], blanks),
-			name:   p.name,
-			line:   p.line,
-			column: p.column,
+		p.statements = append(p.statements, Statement{
+			Text:   strings.TrimRight(p.text[p.start:end], blanks),
+			Name:   p.name,
+			Line:   p.line,
+			Column: p.column,
 		})
 	}
 	p.advance(end)
