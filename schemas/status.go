@@ -25,9 +25,9 @@ type Record struct {
 }
 
 // RecordOf returns the record for the schemas of a dimension. It is in the schema
-// of the registry or, where there is none, the first of the policy's search path.
-func RecordOf(p *policy.Policy, d *policy.Dimension) Record {
-	schema := p.SearchPath()[0]
+// of the registry or, where the policy names none, in public.
+func RecordOf(d *policy.Dimension) Record {
+	schema := "public"
 	if r := d.Schemas.Registry; r != nil {
 		schema = r.Schema
 	}
@@ -199,16 +199,29 @@ func (r Record) change(ctx context.Context, tx Querier, schema, statement string
 // Lock waits until nobody else migrates, drops or renames the schema, or makes
 // another of it, and lets nobody do so until the transaction ends.
 func Lock(ctx context.Context, tx Querier, schema string) error {
-	return lock(ctx, tx, "pg_advisory_xact_lock", schema)
+	return lock(ctx, tx, "pg_try_advisory_xact_lock", schema)
 }
 
 // lockShared waits until nobody changes the schema, and lets nobody do so until
 // the transaction ends.
 func lockShared(ctx context.Context, tx Querier, schema string) error {
-	return lock(ctx, tx, "pg_advisory_xact_lock_shared", schema)
+	return lock(ctx, tx, "pg_try_advisory_xact_lock_shared", schema)
 }
 
+// lock asks again and again: a statement that waited for the lock would hold a
+// snapshot, for which a CREATE INDEX CONCURRENTLY of the lock's holder would wait,
+// and the server does not see that they wait for each other.
 func lock(ctx context.Context, tx Querier, function, schema string) error {
-	_, err := tx.Exec(ctx, `SELECT pg_catalog.`+function+`(pg_catalog.hashtextextended($1, 0))`, "scoped-pgx schema "+schema)
-	return err
+	for {
+		var locked bool
+		err := tx.QueryRow(ctx, `SELECT pg_catalog.`+function+`(pg_catalog.hashtextextended($1, 0))`, "scoped-pgx schema "+schema).Scan(&locked)
+		if locked || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }

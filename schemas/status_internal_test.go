@@ -34,7 +34,7 @@ tables: {invoice: {tenant: schema}}
 			t.Fatal(err)
 		}
 	}
-	r := RecordOf(p, p.Dimension("tenant"))
+	r := RecordOf(p.Dimension("tenant"))
 
 	// Without the tables there is nothing to do.
 	must(r.copied(ctx, conn, "blank", "t_a"))
