@@ -26,11 +26,10 @@ CREATE FUNCTION latest() RETURNS text LANGUAGE sql AS $$ SELECT max(slug) FROM p
 INSERT INTO site DEFAULT VALUES;
 `
 
-// unfitDatabase makes the unfitting database that to which the variables PGHOST and
-// so on lead.
-func unfitDatabase(t *testing.T) {
+// database makes a database that to which the variables PGHOST and so on lead.
+func database(t *testing.T, schema ...string) {
 	t.Helper()
-	config, err := pgx.ParseConfig(pgtest.DSN(t, unfit))
+	config, err := pgx.ParseConfig(pgtest.DSN(t, schema...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +41,7 @@ func unfitDatabase(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	unfitDatabase(t)
+	database(t, unfit)
 	const file = "testdata/check.yaml"
 	for name, args := range map[string][]string{
 		"check_text":   {},
@@ -58,7 +57,7 @@ func TestCheck(t *testing.T) {
 
 // TestCheckJSON reads what is written for programs.
 func TestCheckJSON(t *testing.T) {
-	unfitDatabase(t)
+	database(t, unfit)
 	var stdout, stderr bytes.Buffer
 	if status := run([]string{"check", "--policy", "testdata/check.yaml", "--format", "json"}, nil, &stdout, &stderr); status != exitNotWell || stderr.Len() > 0 {
 		t.Fatal(status, stderr.String())
@@ -81,7 +80,7 @@ func TestCheckJSON(t *testing.T) {
 
 // TestCheckFaults shows what the command says where it cannot work.
 func TestCheckFaults(t *testing.T) {
-	unfitDatabase(t)
+	database(t, unfit)
 	var all strings.Builder
 	for _, args := range [][]string{
 		{},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -30,11 +31,27 @@ func prepareHelp(root *cobra.Command) {
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
 		completion.Short = "what has bash, zsh, fish or PowerShell complete the command"
 	}
-	for _, command := range append(root.Commands(), root) {
+	for command := range everyCommand(root) {
 		command.DisableFlagsInUseLine = true
 		command.Flags().SortFlags = false
 		command.InitDefaultHelpFlag()
 		command.Flags().Lookup("help").Hidden = true
+	}
+}
+
+// everyCommand returns root and all of its commands, and theirs.
+func everyCommand(root *cobra.Command) iter.Seq[*cobra.Command] {
+	return func(yield func(*cobra.Command) bool) {
+		if !yield(root) {
+			return
+		}
+		for _, command := range root.Commands() {
+			for c := range everyCommand(command) {
+				if !yield(c) {
+					return
+				}
+			}
+		}
 	}
 }
 
@@ -53,9 +70,9 @@ func newHelpCommand(root *cobra.Command) *cobra.Command {
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(command *cobra.Command, args []string) error {
-			about, _, err := root.Find(args)
-			if err == nil && about == root && len(args) > 0 {
-				err = unknownCommand(root, args[0])
+			about, rest, err := root.Find(args)
+			if err == nil && about.HasSubCommands() && len(rest) > 0 {
+				err = unknownCommand(about, rest[0])
 			}
 			if err != nil {
 				return err

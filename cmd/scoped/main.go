@@ -88,16 +88,18 @@ says why.`},
 		newShellCommand(),
 		newCatalogCommand(),
 		newCheckCommand(),
+		newSchemaCommand(),
 		newManCommand(),
 	)
 	prepareHelp(root)
 	return root
 }
 
-// unknownCommand is the fault of a name that no command has.
-func unknownCommand(root *cobra.Command, name string) error {
-	hint := `"scoped help" lists them`
-	if near := root.SuggestionsFor(name); len(near) > 0 {
+// unknownCommand is the fault of a name that no command of a group has.
+func unknownCommand(group *cobra.Command, name string) error {
+	root := group.Root().Name()
+	hint := fmt.Sprintf("%q lists them", root+" help"+strings.TrimPrefix(group.CommandPath(), root))
+	if near := group.SuggestionsFor(name); len(near) > 0 {
 		hint = fmt.Sprintf("did you mean %s?", strings.Join(near, " or "))
 	}
 	return fmt.Errorf("there is no command %q; %s", name, hint)

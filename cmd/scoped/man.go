@@ -23,7 +23,7 @@ func newManCommand() *cobra.Command {
 			}
 			root := newRootCommand(nil, nil, nil)
 			root.DisableAutoGenTag = true
-			for _, c := range append(root.Commands(), root) {
+			for c := range everyCommand(root) {
 				c.Long += "\n\n" + indented.ReplaceAllString(c.Annotations[notes], "    $0")
 			}
 			return doc.GenManTree(root, &doc.GenManHeader{Section: "1", Source: "scoped-pgx"}, args[0])

@@ -16,7 +16,7 @@ func TestMan(t *testing.T) {
 		t.Fatal(status, stderr.String())
 	}
 	root := newRootCommand(nil, &stdout, &stderr)
-	for _, command := range append(root.Commands(), root) {
+	for command := range everyCommand(root) {
 		if command.Hidden || command.Name() == "help" {
 			continue
 		}
@@ -33,8 +33,8 @@ func TestMan(t *testing.T) {
 // TestCommandsHaveHelp shows that each command teaches by example and says its
 // exit statuses.
 func TestCommandsHaveHelp(t *testing.T) {
-	for _, command := range newRootCommand(nil, nil, nil).Commands() {
-		if command.Hidden || command.Name() == "help" || command.Name() == "completion" {
+	for command := range everyCommand(newRootCommand(nil, nil, nil)) {
+		if command.Hidden || command.Name() == "help" || command.Name() == "completion" || command.HasParent() && command.Parent().Name() == "completion" {
 			continue
 		}
 		text := help(command)
