@@ -109,7 +109,7 @@ func attribute(p *policy.Policy, catalog Catalog, functions map[string]map[strin
 	case *pgparse.A_Indirection:
 		for i, item := range n.Indirection {
 			name := item.GetString_()
-			if name == nil || functionAllowed(p, "", name.Sval) || i == 0 && isFieldOf(name.Sval, n.Arg) {
+			if name == nil || fieldAllowed(p, name.Sval) || i == 0 && isFieldOf(name.Sval, n.Arg) {
 				continue
 			}
 			if catalog == nil || builtin.IsFunction(name.Sval) || !catalog.IsField(name.Sval) {
@@ -122,7 +122,7 @@ func attribute(p *policy.Policy, catalog Catalog, functions map[string]map[strin
 		}
 		name := n.Fields[len(n.Fields)-1].GetString_()
 		names, isFunction := functions[n.Fields[len(n.Fields)-2].GetString_().GetSval()]
-		if name == nil || !isFunction || functionAllowed(p, "", name.Sval) {
+		if name == nil || !isFunction || fieldAllowed(p, name.Sval) {
 			return ""
 		}
 		if names == nil && builtin.IsFunction(name.Sval) || names != nil && !names[name.Sval] {

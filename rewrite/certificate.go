@@ -21,6 +21,7 @@ func certify(r *Rewrite, s *source, original []statement, p *policy.Policy, cata
 	c := &certifier{
 		policy: p, catalog: catalog, shape: shape, args: r.Args,
 		userText: strings.ToLower(s.text), fresh: make(map[string]bool),
+		hasSchemas: hasSchemas(p), named: make(map[bool]map[string]bool),
 	}
 	if !slices.ContainsFunc(original, statement.holdsRows) {
 		if r.SQL == s.text {
@@ -65,6 +66,7 @@ func certify(r *Rewrite, s *source, original []statement, p *policy.Policy, cata
 				c.fail("table %s lacks its guard", ref.table.Name)
 			}
 		}
+		c.demandNamed(r.named)
 	}
 	if c.reason == "" {
 		return nil
@@ -94,6 +96,9 @@ type certifier struct {
 	inserts   map[string]*pgparse.InsertStmt // of the WITH clause, by the names of their queries
 	names     []string                       // of the WITH queries that a check sees
 	visited   map[any]bool                   // the tables and functions of the rewrite that were judged
+
+	hasSchemas bool                     // the values of a dimension choose schemas
+	named      map[bool]map[string]bool // the schemas of values that the original and, under true, the rewrite name
 
 	// unproven are the scopings for which references lack their guard, until a
 	// condition is found that implies it.
@@ -156,6 +161,16 @@ func (c *certifier) walk(node any, scope []string) {
 		c.visit(n)
 		if why, _ := refusedFunction(c.policy, n); why != "" {
 			c.fail("%s", why)
+			return
+		}
+		c.function(n)
+	case *pgparse.TypeName:
+		if c.hasSchemas {
+			n.Names = c.qualified(n.Names, tenantType(c.policy, n))
+		}
+	case *pgparse.TypeCast:
+		if c.hasSchemas && isRegclass(n) {
+			c.relationConstant(n.Arg)
 		}
 	}
 	if !pgparse.Children(node, func(child any) { c.walk(child, scope) }) {
@@ -535,6 +550,10 @@ func (c *certifier) table(rv *pgparse.RangeVar) *policy.Table {
 	if t == nil || t.Access == policy.Denied {
 		c.fail("table %s is not one that the policy admits", rv.Relname)
 		return nil
+	}
+	rv.Schemaname = c.schema(rv.Schemaname)
+	if t.In != nil {
+		c.choose(t.In)
 	}
 	if !c.rewritten {
 		rv.Schemaname = t.Schema

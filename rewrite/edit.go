@@ -58,14 +58,20 @@ func (e edits) sorted(text string) edits {
 		if i+1 < len(e) && e[i+1].offset == e[i].offset+e[i].deleted {
 			behind = e[i+1].text
 		}
-		if before != "" && isWord(before[len(before)-1]) && isWord(e[i].text[0]) {
+		if before != "" && isWord(before[len(before)-1]) && startsWord(e[i].text) {
 			e[i].text = " " + e[i].text
 		}
-		if behind != "" && isWord(behind[0]) && isWord(e[i].text[len(e[i].text)-1]) {
+		if behind != "" && startsWord(behind) && isWord(e[i].text[len(e[i].text)-1]) {
 			e[i].text += " "
 		}
 	}
 	return e
+}
+
+// startsWord reports whether a text begins with such a byte, or with the mark of a
+// name in quotes.
+func startsWord(text string) bool {
+	return isWord(text[0]) || text[0] == 0 && text[1] == asIdentifier
 }
 
 // isWord reports whether a byte can belong to a word, a number, or something in

@@ -315,12 +315,15 @@ func (c caller) column(ref *pgparse.ColumnRef, n *namespace) {
 		return
 	}
 	last := fields[len(fields)-1].GetString_()
-	if last == nil || functionAllowed(c.policy, "", last.Sval) {
+	if last == nil || fieldAllowed(c.policy, last.Sval) {
 		return
 	}
 	schema, name := "", fields[len(fields)-2].GetString_().GetSval()
 	if len(fields) == 3 {
 		schema = fields[0].GetString_().GetSval()
+		if d := c.policy.TenantSchema(schema); d != nil {
+			schema = d.Schemas.Template
+		}
 	}
 	item := n.find(schema, name)
 	if item == nil || slices.Contains(item.columns, last.Sval) || item.known && systemColumns[last.Sval] {

@@ -99,6 +99,13 @@ func (r *rewriter) relation(rv *pgparse.RangeVar, access string) *relation {
 		return nil
 	}
 
+	if !r.ownSchema(rv.Schemaname, "table "+rv.Relname, rv.Location) {
+		return nil
+	}
+	if table.In != nil && !r.chosen(table.In, "table "+table.Name, table.Schema+"."+table.Name, rv.Location) {
+		return nil
+	}
+
 	t := &relation{Table: table, ref: pgparse.QuoteIdentifier(rv.Relname), location: rv.Location}
 	t.first = r.tokenAt(rv.Location)
 	t.behind = r.name(t.first)
@@ -130,14 +137,18 @@ func (r *rewriter) relation(rv *pgparse.RangeVar, access string) *relation {
 // session's search_path nor a temporary table decides what it means.
 func (r *rewriter) qualify(rv *pgparse.RangeVar, t *relation) {
 	if rv.Schemaname == "" {
-		r.edits.prefix(int(rv.Location), pgparse.QuoteIdentifier(t.Schema)+".")
+		r.edits.prefix(int(rv.Location), schemaOf(t.Table)+".")
 	}
 }
 
 func (r *rewriter) record(t *relation, access string, guards ...string) {
 	guards = slices.DeleteFunc(guards, func(guard string) bool { return guard == "" })
+	schema := t.Schema
+	if t.In != nil {
+		schema = mark(asName, t.In)
+	}
 	r.tables = append(r.tables, locatedRef{
-		TableRef: TableRef{Table: t.Schema + "." + t.Name, Access: access, Guard: strings.Join(guards, " AND ")},
+		TableRef: TableRef{Table: schema + "." + t.Name, Access: access, Guard: strings.Join(guards, " AND ")},
 		offset:   int(t.location),
 	})
 }

@@ -75,9 +75,19 @@ type Rewrite struct {
 	// Tables lists every reference to a table, in the order of the text.
 	Tables []TableRef
 
+	// Schemas lists the dimensions whose values choose the schemas of what SQL names.
+	// SQL names their templates; what is to be sent is the SQL of In.
+	Schemas []*policy.Dimension
+
 	edits edits
 
 	text string // the user's
+
+	// Where Schemas may be set: what edits and Tables are made from, and the schemas
+	// that the user's text names.
+	marked       edits
+	markedTables []TableRef
+	named        []namedSchema
 
 	// Where Literal is set: the places of the parameters in the edits and in the
 	// guards of Tables.

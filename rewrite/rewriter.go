@@ -57,6 +57,7 @@ type rewriter struct {
 
 	check, returning bool
 	cursors          []CursorUse
+	named            []namedSchema
 }
 
 type locatedRef struct {
@@ -84,7 +85,7 @@ func (r *rewriter) rewriteAll(stmts []statement) *Rewrite {
 	}
 	r.check, r.returning = check, returning
 	rewrite := r.rewrite()
-	rewrite.Literal, rewrite.text = len(stmts) > 1, r.text
+	rewrite.Literal = len(stmts) > 1
 	return rewrite
 }
 
@@ -96,8 +97,7 @@ func (r *rewriter) rewrite() *Rewrite {
 	for i, t := range r.tables {
 		tables[i] = t.TableRef
 	}
-	return &Rewrite{
-		SQL:       edits.apply(r.text),
+	rewrite := &Rewrite{
 		Params:    r.params,
 		Args:      r.args,
 		Check:     r.check,
@@ -105,7 +105,14 @@ func (r *rewriter) rewrite() *Rewrite {
 		Cursors:   r.cursors,
 		Tables:    tables,
 		edits:     edits,
+		text:      r.text,
 	}
+	if hasSchemas(r.policy) {
+		rewrite.inSchemas(r.policy, r.named)
+	} else {
+		rewrite.SQL = edits.apply(r.text)
+	}
+	return rewrite
 }
 
 // refuse records why the statement is refused.
@@ -169,6 +176,12 @@ func (r *rewriter) require(t *policy.Table, location int32) bool {
 	return true
 }
 
-func qualified(t *policy.Table) string {
-	return pgparse.QuoteIdentifier(t.Schema) + "." + pgparse.QuoteIdentifier(t.Name)
+func qualified(t *policy.Table) string { return schemaOf(t) + "." + pgparse.QuoteIdentifier(t.Name) }
+
+// schemaOf returns the schema of a table as insertions spell it.
+func schemaOf(t *policy.Table) string {
+	if t.In != nil {
+		return mark(asIdentifier, t.In)
+	}
+	return pgparse.QuoteIdentifier(t.Schema)
 }

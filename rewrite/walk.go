@@ -35,6 +35,15 @@ func (r *rewriter) walk(node any, visible *ctes) {
 			r.refuse(Error{Code: CodeFunction, Message: why, Hint: hint}, n.Location)
 			return
 		}
+		if !r.function(n) {
+			return
+		}
+	case *pgparse.TypeName:
+		r.typeName(n)
+	case *pgparse.TypeCast:
+		if isRegclass(n) && hasSchemas(r.policy) {
+			r.relationConstant(n.Arg)
+		}
 	case *pgparse.SubLink:
 		// IN may become a join, and what the subquery computes its condition.
 		if query := n.Subselect.GetSelectStmt(); n.SubLinkType == pgparse.SubLinkType_ANY_SUBLINK && !r.empty &&
@@ -57,7 +66,7 @@ func (r *rewriter) walk(node any, visible *ctes) {
 		return
 
 	case *pgparse.A_Expr, *pgparse.A_Const, *pgparse.A_Star, *pgparse.ParamRef,
-		*pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest, *pgparse.TypeCast, *pgparse.TypeName,
+		*pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest,
 		*pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
 		*pgparse.A_ArrayExpr, *pgparse.A_Indices, *pgparse.RowExpr,
 		*pgparse.SQLValueFunction, *pgparse.CollateClause, *pgparse.NamedArgExpr,
@@ -134,7 +143,7 @@ func refusedFunction(p *policy.Policy, n *pgparse.FuncCall) (why, hint string) {
 	default:
 		return "function " + dotted(n.Funcname) + " is named with a database", "leave the database's name out"
 	}
-	if functionAllowed(p, schema, name) {
+	if functionAllowed(p, schema, name) || tenantFunction(p, n) != nil {
 		return "", ""
 	}
 	return fmt.Sprintf("function %s is not known to stay inside the scope", dotted(n.Funcname)),
@@ -150,6 +159,11 @@ func functionAllowed(p *policy.Policy, schema, name string) bool {
 		return true
 	}
 	return p.FunctionAllowed(schema, name)
+}
+
+// fieldAllowed reports the same for a name behind a dot.
+func fieldAllowed(p *policy.Policy, name string) bool {
+	return functionAllowed(p, "", name) && !(relationFunctions[name] && hasSchemas(p))
 }
 
 func dotted(names []*pgparse.Node) string {

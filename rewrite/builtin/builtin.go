@@ -30,6 +30,8 @@ var (
 	settingsText string
 	//go:embed settings_shown.txt
 	settingsShownText string
+	//go:embed types.txt
+	typesText string
 
 	functions       = parse(functionsText)
 	functionsDenied = sync.OnceValue(func() map[string]struct{} { return parse(functionsDeniedText) })
@@ -38,6 +40,7 @@ var (
 	relationsDenied = parse(relationsDeniedText)
 	settings        = parse(settingsText)
 	settingsShown   = parse(settingsShownText)
+	types           = sync.OnceValue(func() map[string]struct{} { return parse(typesText) })
 )
 
 // parse returns the names of a list: one a line, # begins a comment line.
@@ -114,6 +117,14 @@ func IsCatalog(name string) bool {
 	}
 	_, ok := relationsDenied[name]
 	return ok
+}
+
+// IsType reports whether pg_catalog has a type of this name, be it an array or the
+// row of a catalogue. PostgreSQL looks there before the search path.
+func IsType(name string) bool {
+	name = strings.TrimLeft(name, "_")
+	_, ok := types()[name]
+	return ok || IsCatalog(name)
 }
 
 // Setting reports whether a statement with scopes enabled may SET and RESET the

@@ -204,3 +204,19 @@ func TestTotal(t *testing.T) {
 	}
 	t.Logf("%d overloads, %d calls", len(overloads), calls)
 }
+
+func TestTypesOfServer(t *testing.T) {
+	conn := connect(t)
+	for _, name := range column(t, conn, `SELECT typname::text FROM pg_type t
+		WHERE typnamespace = 'pg_catalog'::regnamespace
+		AND (typtype <> 'c' OR EXISTS (SELECT FROM pg_class c WHERE c.oid = t.typrelid AND c.relkind IN ('r', 'v')))`) {
+		if !builtin.IsType(name) && !isNewer(t, conn) {
+			t.Errorf("the type %s is not listed", name)
+		}
+	}
+	for _, name := range []string{"post", "invoice_status", "types"} {
+		if builtin.IsType(name) {
+			t.Errorf("%s is listed", name)
+		}
+	}
+}
