@@ -14,16 +14,20 @@ import (
 )
 
 // A cacheKey is all that a rewrite depends on, under one policy and catalogue.
-// The values of a scope are not part of it, so one entry serves every tenant.
+// The values of a scope are not part of it, so one entry serves every tenant, but
+// for the schemas that values choose.
 type cacheKey struct {
-	text  string
-	shape rewrite.Shape
+	text   string
+	shape  rewrite.Shape
+	schema string // that of a binding, or empty for what all schemas share
 }
 
 // An entry is what became of one text under one shape: a rewrite or a refusal.
 // It is immutable.
 type entry struct {
 	cacheKey
+	everywhere bool // it is the same for all schemas
+
 	cache   uint64 // the id of the cache that made it
 	rewrite *rewrite.Rewrite
 	refusal *Error
@@ -63,30 +67,62 @@ func newRewriteCache(w rewrite.Rewriter, size int) *rewriteCache {
 
 var cacheIDs atomic.Uint64
 
-// get returns the entry of text under shape, making it if need be.
-func (c *rewriteCache) get(text string, shape rewrite.Shape) *entry {
+// get returns the entry of text under a binding, making it if need be.
+func (c *rewriteCache) get(text string, b *binding) *entry {
 	if c.entries == nil || len(text) > c.longest {
-		return c.newEntry(text, shape)
+		return c.in(b, c.newEntry(cacheKey{text: text, shape: b.shape}))
 	}
-	if e, ok := c.entries.GetIfPresent(cacheKey{text, shape}); ok {
+	key := cacheKey{text, b.shape, b.schema}
+	if e, ok := c.entries.GetIfPresent(key); ok {
 		return e
 	}
 	// The caller's text may be a piece of something larger, which the cache
 	// would keep in memory.
-	text = strings.Clone(text)
-	e := c.newEntry(text, shape)
-	c.entries.Set(cacheKey{text, shape}, e)
+	key.text = strings.Clone(text)
+	e := c.shared(key.text, b.shape)
+	if b.schema != "" {
+		e = c.in(b, e)
+		c.entries.Set(key, e)
+	}
 	return e
 }
 
-func (c *rewriteCache) newEntry(text string, shape rewrite.Shape) *entry {
-	e := &entry{cacheKey: cacheKey{text, shape}, cache: c.id}
-	if e.rewrite, e.err = c.rewriter.Rewrite(text, shape); e.err != nil {
-		errors.As(e.err, &e.refusal)
+// shared returns the entry that all schemas share.
+func (c *rewriteCache) shared(text string, shape rewrite.Shape) *entry {
+	key := cacheKey{text: text, shape: shape}
+	e, ok := c.entries.GetIfPresent(key)
+	if !ok {
+		e = c.newEntry(key)
+		c.entries.Set(key, e)
+	}
+	return e
+}
+
+func (c *rewriteCache) newEntry(key cacheKey) *entry {
+	e := c.entry(key)(c.rewriter.Rewrite(key.text, key.shape))
+	e.everywhere = e.rewrite == nil || len(e.rewrite.Schemas) == 0
+	return e
+}
+
+// in returns the entry for a binding's schemas of one that they share.
+func (c *rewriteCache) in(b *binding, e *entry) *entry {
+	if e.everywhere {
 		return e
 	}
-	e.checks = strings.Contains(e.rewrite.SQL, violationMark)
-	return e
+	return c.entry(cacheKey{e.text, e.shape, b.schema})(e.rewrite.In(b.schemas))
+}
+
+// entry returns a function that makes an entry of what the rewriter returns.
+func (c *rewriteCache) entry(key cacheKey) func(*rewrite.Rewrite, error) *entry {
+	return func(r *rewrite.Rewrite, err error) *entry {
+		e := &entry{cacheKey: key, cache: c.id, rewrite: r, err: err}
+		if err != nil {
+			errors.As(err, &e.refusal)
+			return e
+		}
+		e.checks = strings.Contains(r.SQL, violationMark)
+		return e
+	}
 }
 
 // recentEntries are some that a connection used lately, each at a place that its
@@ -95,16 +131,16 @@ func (c *rewriteCache) newEntry(text string, shape rewrite.Shape) *entry {
 type recentEntries [16]*entry
 
 // get is that of the cache. The receiver may be nil.
-func (r *recentEntries) get(c *rewriteCache, text string, shape rewrite.Shape) *entry {
+func (r *recentEntries) get(c *rewriteCache, text string, b *binding) *entry {
 	const longest = 4096 // for each connection keeps them
 	if r == nil || text == "" || len(text) > min(longest, c.longest) {
-		return c.get(text, shape)
+		return c.get(text, b)
 	}
 	place := &r[(len(text)+int(text[len(text)/2]))%len(r)]
-	if e := *place; e != nil && e.cache == c.id && e.shape == shape && e.text == text {
+	if e := *place; e != nil && e.cache == c.id && e.shape == b.shape && (e.everywhere || e.schema == b.schema) && e.text == text {
 		return e
 	}
-	e := c.get(text, shape)
+	e := c.get(text, b)
 	*place = e
 	return e
 }
@@ -113,7 +149,7 @@ func (r *recentEntries) get(c *rewriteCache, text string, shape rewrite.Shape) *
 // send behind it.
 func (s *session) entry(b *binding, text string) (e *entry, comment string) {
 	statement, comment := splitComment(text)
-	return s.recent.get(b.rules.cache, statement, b.shape), comment
+	return s.recent.get(b.rules.cache, statement, b), comment
 }
 
 // error returns the refusal, or nil. Every caller gets a copy of its own,
@@ -140,6 +176,9 @@ func weigh(k cacheKey, e *entry) uint32 {
 	if rw := e.rewrite; rw != nil {
 		// The rewrite remembers its edits, which add up to what SQL has more.
 		n += 2 * len(rw.SQL)
+		if len(rw.Schemas) > 0 {
+			n += len(rw.SQL) // and those with marks
+		}
 		for _, use := range rw.Cursors {
 			n += perCursor + len(use.Name)
 		}

@@ -24,8 +24,8 @@ func cachePolicy(t testing.TB) *policy.Policy {
 func TestCacheRemembers(t *testing.T) {
 	p := cachePolicy(t)
 	c := newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<20)
-	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
-	many := rewrite.Shape(0).With(p.Dimension("site"), rewrite.Many)
+	one := &binding{shape: rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)}
+	many := &binding{shape: rewrite.Shape(0).With(p.Dimension("site"), rewrite.Many)}
 	for _, text := range []string{"SELECT * FROM post", "SELECT * FROM nosuch", "SELECT 'x"} {
 		if c.get(text, one) != c.get(strings.Clone(text), one) {
 			t.Errorf("%s was made twice", text)
@@ -34,7 +34,7 @@ func TestCacheRemembers(t *testing.T) {
 	if a, b := c.get("SELECT * FROM post", one), c.get("SELECT * FROM post", many); a.rewrite.SQL == b.rewrite.SQL {
 		t.Errorf("one value and several share %s", a.rewrite.SQL)
 	}
-	if e := c.get("SELECT * FROM post", 0); e.refusal == nil || e.refusal.Code != CodeScopeRequired {
+	if e := c.get("SELECT * FROM post", new(binding)); e.refusal == nil || e.refusal.Code != CodeScopeRequired {
 		t.Errorf("got %v without a scope", e.error())
 	}
 	long := "SELECT '" + strings.Repeat("x", 1<<18) + "'"
@@ -51,15 +51,15 @@ func TestCacheRemembers(t *testing.T) {
 // A connection remembers what the cache does, and of no other text, shape or policy.
 func TestRecentEntriesAreTheCaches(t *testing.T) {
 	p := cachePolicy(t)
-	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
-	caches := []*rewriteCache{newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<20), newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<20)}
+	one := &binding{shape: rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)}
+	caches := []*rewriteCache{newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<24), newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<24)}
 	recent := new(recentEntries)
 	for range 3 {
 		for i := range 50 {
-			for _, shape := range []rewrite.Shape{0, one} {
+			for _, b := range []*binding{{}, one} {
 				for _, c := range caches {
 					for _, text := range []string{"", fmt.Sprintf("SELECT %02d FROM post", i), "SELECT 'x'" + strings.Repeat(" ", 4090+i)} {
-						if recent.get(c, text, shape) != c.get(text, shape) || recent.get(c, strings.Clone(text), shape) != c.get(text, shape) {
+						if recent.get(c, text, b) != c.get(text, b) || recent.get(c, strings.Clone(text), b) != c.get(text, b) {
 							t.Fatalf("%q has another entry than in the cache", text)
 						}
 					}
@@ -74,11 +74,49 @@ func TestRecentEntriesAreTheCaches(t *testing.T) {
 	}
 }
 
+// What schemas share is made once, and each has an entry of its own.
+func TestCacheOfSchemas(t *testing.T) {
+	p, err := policy.Parse("policy.yaml", []byte(`version: 1
+dimensions: {tenant: {schema: "t_{value}", template: t__template}}
+tables: {invoice: {tenant: schema}, country: shared}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape := rewrite.Shape(0).With(p.Dimension("tenant"), rewrite.One)
+	a := &binding{shape: shape, schema: "t_a", schemas: []string{"t_a"}}
+	b := &binding{shape: shape, schema: "t_b", schemas: []string{"t_b"}}
+	const own, foreign, once = "SELECT * FROM invoice", "SELECT * FROM t_b.invoice", "SELECT * FROM country"
+	for _, size := range []int{1 << 20, 0} {
+		c := newRewriteCache(rewrite.Rewriter{Policy: p}, size)
+		recent := new(recentEntries)
+		for range 3 {
+			for binding, want := range map[*binding]string{a: `SELECT * FROM "t_a".invoice`, b: `SELECT * FROM "t_b".invoice`} {
+				if e := recent.get(c, own, binding); e.rewrite.SQL != want {
+					t.Errorf("got %s, want %s", e.rewrite.SQL, want)
+				}
+			}
+			if recent.get(c, foreign, a).refusal == nil || recent.get(c, foreign, b).refusal != nil {
+				t.Error("another value's schema may be named, or one's own may not")
+			}
+		}
+		if size == 0 {
+			continue
+		}
+		if c.get(own, a) != c.get(own, a) || c.get(own, a) == c.get(own, b) {
+			t.Error("not one entry for each schema")
+		}
+		if c.shared(own, shape) != c.shared(own, shape) || c.get(once, a) != c.get(once, b) {
+			t.Error("what schemas share was made twice")
+		}
+	}
+}
+
 func TestCacheIsBounded(t *testing.T) {
 	const bound = 1 << 17
 	p := cachePolicy(t)
 	c := newRewriteCache(rewrite.Rewriter{Policy: p}, bound)
-	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
+	one := &binding{shape: rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)}
 	for i := range 2000 {
 		c.get(fmt.Sprintf("SELECT %d FROM post", i), one)
 		c.get(fmt.Sprintf("SELECT %d FROM nosuch", i), one)
@@ -94,7 +132,7 @@ func TestCacheWeighs(t *testing.T) {
 	p := cachePolicy(t)
 	text := "SELECT * FROM post -- " + strings.Repeat("x", 10000)
 	c := newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<20)
-	e := c.get(text, rewrite.Shape(0).With(p.Dimension("site"), rewrite.One))
+	e := c.shared(text, rewrite.Shape(0).With(p.Dimension("site"), rewrite.One))
 	if w := weigh(cacheKey{text: text}, e); w < 20000 || w > 60000 {
 		t.Errorf("an entry of 20 kB weighs %d", w)
 	}
@@ -103,7 +141,7 @@ func TestCacheWeighs(t *testing.T) {
 func TestCacheConcurrently(t *testing.T) {
 	p := cachePolicy(t)
 	c := newRewriteCache(rewrite.Rewriter{Policy: p}, 1<<14)
-	one := rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)
+	one := &binding{shape: rewrite.Shape(0).With(p.Dimension("site"), rewrite.One)}
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {

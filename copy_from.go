@@ -36,7 +36,7 @@ func (s *session) copyFrom(ctx context.Context, table pgx.Identifier, columns []
 	if err != nil {
 		return 0, err
 	}
-	e := b.rules.cache.get(into.text(1), b.shape)
+	e := b.rules.cache.get(into.text(1), b)
 	if e.rewrite == nil {
 		err := e.error()
 		if refusal := (*Error)(nil); errors.As(err, &refusal) {
@@ -66,7 +66,7 @@ func (s *session) copyFrom(ctx context.Context, table pgx.Identifier, columns []
 		}
 		source.checks = append(source.checks, copyCheck{at: at, table: t.Schema + "." + t.Name, scoping: scoping, values: values})
 	}
-	n, err := s.pgx.CopyFrom(ctx, pgx.Identifier{t.Schema, t.Name}, columns, source)
+	n, err := s.pgx.CopyFrom(ctx, pgx.Identifier{b.schemaOf(t), t.Name}, columns, source)
 	if source.err != nil {
 		return 0, source.err // what pgx returns is the server's, which was told of it
 	}

@@ -35,7 +35,7 @@ func (s *session) planCopyTo(b *binding, sql string) (call, error) {
 	if err != nil {
 		return call{}, err
 	}
-	e := b.rules.cache.get(copying.Query, b.shape)
+	e := b.rules.cache.get(copying.Query, b)
 	if e.rewrite == nil {
 		err := e.error()
 		if refusal := (*Error)(nil); errors.As(err, &refusal) {

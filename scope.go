@@ -165,6 +165,33 @@ type binding struct {
 	// are, in the same order, the values that are written where only one is.
 	values []driver.Value
 	few    [4]driver.Value // the place of values where they are few
+
+	// schemas are those that values choose, by the index of the dimension, and
+	// schema is all of them in one.
+	schemas []string
+	schema  string
+}
+
+// schemaOf returns the schema in which a table lies.
+func (b *binding) schemaOf(t *policy.Table) string {
+	if t.In != nil {
+		return b.schemas[t.In.Index]
+	}
+	return t.Schema
+}
+
+// choose remembers the schema that a value chooses, or says why there is none.
+func (b *binding) choose(d *policy.Dimension, value driver.Value) (fault string) {
+	schema, err := d.Schemas.Name(fmt.Sprint(value))
+	if err != nil {
+		return err.Error()
+	}
+	if b.schemas == nil {
+		b.schemas = make([]string, b.rules.dimensions)
+	}
+	b.schemas[d.Index] = schema
+	b.schema = strings.Join(b.schemas, "\x00")
+	return ""
 }
 
 // bind returns what the scope means under the rules.
@@ -210,6 +237,9 @@ func (s *scope) resolve(r *rules) *binding {
 			if presence == rewrite.Many {
 				presence = rewrite.WriteOne
 			}
+		}
+		if fault == "" && d.Schemas != nil && presence == rewrite.One {
+			fault = b.choose(d, read)
 		}
 		if fault != "" {
 			b.fault = scopeFault(s.dimension, fault)

@@ -120,8 +120,8 @@ func (r *rules) warm(statements []warmStatement) {
 	for _, s := range statements {
 		text, _ := splitComment(s.SQL)
 		for _, scope := range s.Scopes {
-			if shape, missing := scope.shape(r.policy); missing == "" {
-				r.cache.get(text, shape)
+			if shape, missing := scope.shape(r.policy); missing == "" && len(text) <= r.cache.longest {
+				r.cache.shared(text, shape)
 			}
 		}
 	}

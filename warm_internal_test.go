@@ -40,7 +40,7 @@ func TestWarmFile(t *testing.T) {
 			rewrite.Shape(0).With(d, rewrite.All):      "SELECT id FROM nosuch",
 			0:                                          "SELECT id FROM nosuch",
 		} {
-			if _, ok := e.rules.Load().cache.entries.GetIfPresent(cacheKey{text, shape}); !ok {
+			if _, ok := e.rules.Load().cache.entries.GetIfPresent(cacheKey{text: text, shape: shape}); !ok {
 				t.Errorf("%s is not cached under %b", text, shape)
 			}
 		}

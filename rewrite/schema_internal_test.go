@@ -42,7 +42,9 @@ func TestInChangesOneName(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				in, err := r.In([]string{tenant.Index: name})
+				schemas := make([]string, len(p.Dimensions()))
+				schemas[tenant.Index] = name
+				in, err := r.In(schemas)
 				if err != nil {
 					t.Fatalf("%s %d: %v", file, i, err)
 				}

@@ -1,0 +1,204 @@
+package scoped_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/scoped-pgx/scoped"
+	"github.com/scoped-pgx/scoped/internal/pgtest"
+	"github.com/scoped-pgx/scoped/policy"
+)
+
+const schoolPolicy = `version: 1
+dimensions:
+  school: {schema: "s_{value}", template: s__template, sequences: [ticket]}
+  year: {type: integer}
+tables:
+  account: shared
+  pupil: {school: schema}
+  mark: {school: schema, year: year}
+`
+
+// schoolValues have schemas. Each of their pupils says whose it is.
+var schoolValues = []string{"north", "south", "East", `x"; DROP SCHEMA public --`, "o'neil", "größe", "pg_catalog", "public"}
+
+func schoolSchema(values []string) string {
+	var b strings.Builder
+	b.WriteString("CREATE TABLE account (id bigint PRIMARY KEY, name text);\nINSERT INTO account VALUES (1, 'ada');\n")
+	for _, value := range append([]string{"_template"}, values...) {
+		name := pgx.Identifier{"s_" + value}.Sanitize()
+		fmt.Fprintf(&b, `CREATE SCHEMA %[1]s;
+CREATE SEQUENCE %[1]s.ticket;
+CREATE TABLE %[1]s.pupil (id bigserial PRIMARY KEY, name text);
+CREATE TABLE %[1]s.mark (pupil_id bigint REFERENCES %[1]s.pupil, year int NOT NULL, mark text);
+INSERT INTO %[1]s.pupil (name) SELECT 'of ' || %[2]s FROM generate_series(1, 3);
+INSERT INTO %[1]s.mark SELECT id, 2000 + id, name FROM %[1]s.pupil;
+`, name, "'"+strings.ReplaceAll(value, "'", "''")+"'")
+	}
+	return b.String()
+}
+
+func openSchools(t *testing.T, dsn string, opts ...scoped.Option) *sql.DB {
+	t.Helper()
+	p, err := policy.Parse("policy.yaml", []byte(schoolPolicy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(scoped.NewConnector(stdlib.GetConnector(*config), p, opts...))
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func ofSchool(ctx context.Context, value string) context.Context {
+	return scoped.With(ctx, "school", value)
+}
+
+func TestValueChoosesSchema(t *testing.T) {
+	db := openSchools(t, pgtest.DSN(t, schoolSchema(schoolValues)))
+	for _, value := range schoolValues {
+		ctx := ofSchool(t.Context(), value)
+		var name string
+		if err := db.QueryRowContext(ctx, "SELECT p.name FROM pupil p JOIN account a ON true WHERE p.id = $1", 2).Scan(&name); err != nil || name != "of "+value {
+			t.Errorf("%s: %q, %v", value, name, err)
+		}
+		if err := db.QueryRowContext(scoped.With(ctx, "year", 2002), "SELECT mark FROM mark").Scan(&name); err != nil || name != "of "+value {
+			t.Errorf("%s: %q, %v", value, name, err)
+		}
+		var ticket int64
+		for want := int64(1); want < 3; want++ {
+			if err := db.QueryRowContext(ctx, "SELECT nextval('ticket')").Scan(&ticket); err != nil || ticket != want {
+				t.Errorf("%s: ticket %d, want %d, %v", value, ticket, want, err)
+			}
+		}
+	}
+	for _, value := range []string{"", "_template", strings.Repeat("x", 200), "a\nb", `a\b`} {
+		_, err := db.ExecContext(ofSchool(t.Context(), value), "DELETE FROM pupil")
+		wantError(t, err, scoped.CodeScope)
+	}
+	_, err := db.ExecContext(ofSchool(t.Context(), "nosuch"), "DELETE FROM pupil")
+	wantSQLState(t, err, "42P01") // as PostgreSQL has it: there is no such table
+	for _, ctx := range []context.Context{
+		t.Context(), scoped.With(t.Context(), "school", scoped.All), scoped.With(t.Context(), "school", scoped.AnyOf("north", "south")),
+	} {
+		if _, err := db.ExecContext(ctx, "DELETE FROM pupil"); !errors.Is(err, scoped.ErrScopeRequired) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// A prepared statement belongs to no schema, whatever it was prepared under.
+func TestPreparedInSchemas(t *testing.T) {
+	db := openSchools(t, pgtest.DSN(t, schoolSchema(schoolValues)))
+	for _, prepared := range []context.Context{t.Context(), ofSchool(t.Context(), "south")} {
+		stmt, err := db.PrepareContext(prepared, "SELECT name FROM pupil WHERE id = $1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			for _, value := range schoolValues {
+				var name string
+				if err := stmt.QueryRowContext(ofSchool(t.Context(), value), 1).Scan(&name); err != nil || name != "of "+value {
+					t.Errorf("%s: %q, %v", value, name, err)
+				}
+			}
+		}
+		if err := stmt.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestBulkInSchemas(t *testing.T) {
+	base, err := pgxpool.New(t.Context(), pgtest.DSN(t, schoolSchema(schoolValues)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(base.Close)
+	p, err := policy.Parse("policy.yaml", []byte(schoolPolicy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := scoped.Pool(base, p)
+	for _, value := range schoolValues {
+		ctx := ofSchool(t.Context(), value)
+		rows := pgx.CopyFromRows([][]any{{int64(9), "of " + value}})
+		if n, err := pool.CopyFrom(ctx, pgx.Identifier{"pupil"}, []string{"id", "name"}, rows); n != 1 || err != nil {
+			t.Errorf("%s: %d rows, %v", value, n, err)
+		}
+		var out bytes.Buffer
+		conn, err := pool.Acquire(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.CopyTo(ctx, &out, "COPY (SELECT name FROM pupil WHERE id > 2) TO STDOUT"); err != nil || out.String() != strings.Repeat("of "+value+"\n", 2) {
+			t.Errorf("%s: %q, %v", value, out.String(), err)
+		}
+		conn.Release()
+		batch := &pgx.Batch{}
+		batch.Queue("UPDATE pupil SET name = name || '!' WHERE id = 9 RETURNING name").QueryRow(func(row pgx.Row) error {
+			var name string
+			if err := row.Scan(&name); err != nil || name != "of "+value+"!" {
+				t.Errorf("%s: %q, %v", value, name, err)
+			}
+			return nil
+		})
+		if err := pool.SendBatch(ctx, batch).Close(); err != nil {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+}
+
+// Statements of several schools share the connections of a pooler in transaction
+// mode. The scope chooses the schema, whichever connection a statement gets.
+func TestSchemasBehindBouncer(t *testing.T) {
+	dsn := pgtest.Bouncer(t, pgtest.DSN(t, schoolSchema(schoolValues)), 2)
+	db := openSchools(t, withParameters(t, dsn, "default_query_exec_mode=exec"))
+	db.SetMaxOpenConns(8)
+	var wg sync.WaitGroup
+	for worker := range 8 {
+		wg.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(worker)))
+			for range 60 {
+				value := schoolValues[random.IntN(len(schoolValues))]
+				names, err := namesOf(ofSchool(t.Context(), value), db)
+				if err != nil || len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return name != "of "+value }) {
+					t.Errorf("%s: %q, %v", value, names, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func namesOf(ctx context.Context, db *sql.DB) ([]string, error) {
+	rows, err := db.QueryContext(ctx, "SELECT name FROM pupil")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
