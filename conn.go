@@ -216,9 +216,10 @@ func (c *conn) ResetSession(ctx context.Context) error {
 	if v, ok := c.base.(driver.Validator); ok && !v.IsValid() {
 		return driver.ErrBadConn
 	}
-	if c.checkSession() != nil {
+	if c.suspect && c.checkSession() != nil {
 		return driver.ErrBadConn
 	}
+	c.suspect = false
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 // An engine is what all connections of a connector or pool have in common.
 type engine struct {
 	rules     atomic.Pointer[rules] // nil where there is a fault
+	allow     allowScope            // nil for none
 	fault     error                 // of the policy that newEngine was given
 	cacheSize int
 	logger    *slog.Logger // nil for slog.Default at the time of logging
@@ -22,7 +23,6 @@ type engine struct {
 
 	catalog   *catalog.Catalog // nil for none
 	askServer bool             // for the catalogue, with the first connection
-	allow     allowScope       // nil for none
 	changing  chan struct{}    // holds one while the rules or the catalogue change
 }
 

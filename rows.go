@@ -95,7 +95,7 @@ func (r *rows) Close() error { return r.mapError(r.base.Close()) }
 
 // mapError leaves io.EOF as it is: database/sql compares it with ==.
 func (r *rows) mapError(err error) error {
-	if err == io.EOF {
+	if err == nil || err == io.EOF {
 		return err
 	}
 	return r.call.mapError(err)

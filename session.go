@@ -17,6 +17,9 @@ type session struct {
 	recent *recentEntries // nil for none
 	// literals is set where the connection takes arrays only as text.
 	literals bool
+	// suspect is set where the settings may be wrong: they were, or a statement ran
+	// with scopes disabled.
+	suspect bool
 	// tx is the scope of the context of the transaction that is open.
 	tx *scope
 	// cursors are the scopes of the cursors of that transaction, by name.
@@ -53,6 +56,7 @@ func (s *session) enter(ctx context.Context, sql string) (*binding, error) {
 	active := s.scope(ctx)
 	b, err := s.bind(ctx, active)
 	if b == nil && err == nil {
+		s.suspect = true
 		s.logDisabled(ctx, active, sql)
 	}
 	return b, err
@@ -79,6 +83,7 @@ func (s *session) bind(ctx context.Context, active *scope) (*binding, error) {
 		}
 	}
 	if fault := s.checkSession(); fault != nil {
+		s.suspect = true
 		return nil, fault
 	}
 	return b, nil
