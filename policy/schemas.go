@@ -85,6 +85,11 @@ func (p *Policy) schemasOf(schema string) *Dimension {
 	return nil
 }
 
+// HasSchemas reports whether the values of a dimension choose schemas.
+func (p *Policy) HasSchemas() bool {
+	return slices.ContainsFunc(p.dimensions, func(d *Dimension) bool { return d.Schemas != nil })
+}
+
 // TenantSchema returns the dimension of which the schema is a value's, or nil. The
 // template is no value's.
 func (p *Policy) TenantSchema(schema string) *Dimension {
@@ -101,6 +106,9 @@ func (p *Policy) Template(schema string) *Dimension {
 	}
 	return nil
 }
+
+// InSchemas reports whether a schema is a value's or a template.
+func (p *Policy) InSchemas(schema string) bool { return p.schemasOf(schema) != nil }
 
 // TenantSequence returns the dimension in whose schemas an unqualified sequence
 // lives: one that the dimension lists, or with the name that PostgreSQL gives to

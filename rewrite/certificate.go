@@ -21,7 +21,7 @@ func certify(r *Rewrite, s *source, original []statement, p *policy.Policy, cata
 	c := &certifier{
 		policy: p, catalog: catalog, shape: shape, args: r.Args,
 		userText: strings.ToLower(s.text), fresh: make(map[string]bool),
-		hasSchemas: hasSchemas(p), named: make(map[bool]map[string]bool),
+		hasSchemas: p.HasSchemas(), named: make(map[bool]map[string]bool),
 	}
 	if !slices.ContainsFunc(original, statement.holdsRows) {
 		if r.SQL == s.text {
@@ -172,6 +172,9 @@ func (c *certifier) walk(node any, scope []string) {
 		if c.hasSchemas && isRegclass(n) {
 			c.relationConstant(n.Arg)
 		}
+	}
+	if name := operatorInSchemas(c.policy, node); name != "" {
+		c.fail("%s lies in a schema of a value", name)
 	}
 	if !pgparse.Children(node, func(child any) { c.walk(child, scope) }) {
 		c.fail("it holds a %T, which is not known", node)

@@ -107,7 +107,7 @@ func (r *rewriter) rewrite() *Rewrite {
 		edits:     edits,
 		text:      r.text,
 	}
-	if hasSchemas(r.policy) {
+	if r.policy.HasSchemas() {
 		rewrite.inSchemas(r.policy, r.named)
 	} else {
 		rewrite.SQL = edits.apply(r.text)

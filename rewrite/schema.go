@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
@@ -268,8 +269,14 @@ func tenantRelation(p *policy.Policy, name string) *policy.Dimension {
 	return p.TenantSequence(name)
 }
 
+// maxName is PostgreSQL's NAMEDATALEN - 1: it cuts off longer names.
+const maxName = 63
+
+// isOdd reports whether no schema of a value holds the character.
+func isOdd(c rune) bool { return c == '\\' || !unicode.IsGraphic(c) }
+
 // relationName reads a relation's name from a string, as PostgreSQL does for
-// regclass.
+// regclass. It is not ok where it could be cut off, or is a number.
 func relationName(text string) (schema, name string, ok bool) {
 	var parts []string
 	rest := strings.Trim(text, " \t\n\r\f")
@@ -300,7 +307,7 @@ func relationName(text string) (schema, name string, ok bool) {
 		}
 		rest = strings.TrimLeft(rest, " \t\n\r\f")
 		parts = append(parts, part)
-		if part == "" || len(parts) > 2 || rest != "" && rest[0] != '.' {
+		if part == "" || len(part) > maxName || strings.ContainsFunc(part, isOdd) || len(parts) > 2 || rest != "" && rest[0] != '.' {
 			return "", "", false
 		}
 		if rest == "" {
@@ -324,9 +331,37 @@ func lower(name string) string {
 	}, name)
 }
 
-// hasSchemas reports whether a value of any dimension chooses a schema.
-func hasSchemas(p *policy.Policy) bool {
-	return slices.ContainsFunc(p.Dimensions(), func(d *policy.Dimension) bool { return d.Schemas != nil })
+// operatorInSchemas returns the qualified name of an operator, a collation or an operator
+// class that a node holds and that lies in a value's schema, or in the template.
+func operatorInSchemas(p *policy.Policy, node any) string {
+	var names [2][]*pgparse.Node
+	switch n := node.(type) {
+	case *pgparse.A_Expr:
+		names[0] = n.Name
+	case *pgparse.SubLink:
+		names[0] = n.OperName
+	case *pgparse.SortBy:
+		names[0] = n.UseOp
+	case *pgparse.CollateClause:
+		names[0] = n.Collname
+	case *pgparse.IndexElem:
+		names[0], names[1] = n.Collation, n.Opclass
+	}
+	for _, name := range names {
+		if len(name) > 1 && p.InSchemas(name[0].GetString_().GetSval()) {
+			return dotted(name)
+		}
+	}
+	return ""
+}
+
+// refuseOperator refuses an operator and its like that is named with the schema of
+// a value: those of another one may read that value's tables.
+func (r *rewriter) refuseOperator(node any) {
+	if name := operatorInSchemas(r.policy, node); name != "" {
+		r.refuseConstruct(leftmost(node), name+", which lies in a schema that the scope chooses",
+			"define operators, collations and operator classes in a schema that lives once")
+	}
 }
 
 // relationFunctions take the name of a relation as their first argument. Those that
@@ -365,7 +400,7 @@ func isRegclass(cast *pgparse.TypeCast) bool {
 }
 
 func (r *rewriter) sequenceArgument(n *pgparse.FuncCall) bool {
-	if !hasSchemas(r.policy) {
+	if !r.policy.HasSchemas() {
 		return true
 	}
 	constant, ok := relationArgument(n)

@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,64 +12,150 @@ import (
 	"github.com/scoped-pgx/scoped/policy"
 )
 
-// What is certified is the text with the template's name. Whatever a value is, the
-// text that is sent for it parses to the same tree, but for the name.
-func TestInChangesOneName(t *testing.T) {
-	const dir = "../testdata/rewrite/schemas/"
-	p, err := policy.Load(dir + "policy.yaml")
+const schemasDir = "../testdata/rewrite/schemas/"
+
+// schemaCases returns the policy of the cases about schemas, and their texts: what
+// is sent as well as what the user wrote.
+func schemaCases(t testing.TB) (p *policy.Policy, texts []string) {
+	t.Helper()
+	p, err := policy.Load(schemasDir + "policy.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tenant := p.Dimension("tenant")
-	shape := Shape(0).With(tenant, One).With(p.Dimension("site"), One)
-	files, err := filepath.Glob(dir + "*.md")
+	files, err := filepath.Glob(schemasDir + "*.md")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no golden files", err)
 	}
-	compared := 0
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, block := range strings.Split(string(data), "```sql\n")[1:] {
-			sql, _, _ := strings.Cut(block, "\n```")
-			r, err := New(sql, p, shape)
-			if err != nil || len(r.named) > 0 {
-				continue
-			}
-			for _, value := range []string{"acme", `x"; DROP SCHEMA public --`, `'`, `''`, `"`, `"."`, "$1", "$$", "/*", "--", "u&", "Ü", "scoped_1", strings.Repeat("'", 61)} {
-				name, err := tenant.Schemas.Name(value)
-				if err != nil {
-					t.Fatal(err)
-				}
-				schemas := make([]string, len(p.Dimensions()))
-				schemas[tenant.Index] = name
-				in, err := r.In(schemas)
-				if err != nil {
-					t.Fatalf("%s %d: %v", file, i, err)
-				}
-				got, err := pgparse.Parse(in.SQL)
-				if err != nil {
-					t.Fatalf("%s: %v", in.SQL, err)
-				}
-				want, err := pgparse.Parse(r.SQL)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if !slices.EqualFunc(got, want, func(got, want *pgparse.RawStmt) bool {
-					rename(got, name, tenant.Schemas.Template)
-					return pgparse.Equal(got.Stmt, want.Stmt)
-				}) {
-					t.Errorf("%s\nis another statement than\n%s", in.SQL, r.SQL)
-				}
-				compared++
-			}
+		for _, block := range strings.Split(string(data), "```sql\n")[1:] {
+			text, _, _ := strings.Cut(block, "\n```")
+			texts = append(texts, text)
+		}
+	}
+	return p, texts
+}
+
+// hostileValues have schemas nevertheless.
+var hostileValues = []string{"acme", `x"; DROP SCHEMA public --`, `'`, `''`, `"`, `"."`, "$1", "$$", "/*", "--", "u&", "Ü", "scoped_1", strings.Repeat("'", 61)}
+
+// What is certified is the text with the template's name. Whatever a value is, the
+// text that is sent for it parses to the same tree, but for the name.
+func TestInChangesOneName(t *testing.T) {
+	p, texts := schemaCases(t)
+	compared := 0
+	for _, text := range texts {
+		r, err := New(text, p, oneEach(p))
+		if err != nil || len(r.named) > 0 {
+			continue
+		}
+		for _, value := range hostileValues {
+			changesOneName(t, p, r, value)
+			compared++
 		}
 	}
 	if compared < 500 {
 		t.Errorf("only %d texts were compared", compared)
 	}
+}
+
+// FuzzSchemas looks for text of which the rewrite for a value is another statement
+// than the certified one, or names anything in the schema of another value.
+func FuzzSchemas(f *testing.F) {
+	p, texts := schemaCases(f)
+	for _, text := range texts {
+		f.Add(text, "acme")
+	}
+	for _, value := range hostileValues {
+		f.Add(texts[0], value)
+	}
+	f.Fuzz(func(t *testing.T, text, value string) {
+		if _, err := p.Dimension("tenant").Schemas.Name(value); err != nil {
+			return
+		}
+		r, err := New(text, p, oneEach(p))
+		var refusal *Error
+		if errors.As(err, &refusal) && refusal.Code == CodeCertificate {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err == nil {
+			changesOneName(t, p, r, value)
+		}
+	})
+}
+
+// oneEach is the shape of one value on every dimension.
+func oneEach(p *policy.Policy) Shape {
+	var shape Shape
+	for _, d := range p.Dimensions() {
+		shape = shape.With(d, One)
+	}
+	return shape
+}
+
+func changesOneName(t *testing.T, p *policy.Policy, r *Rewrite, value string) {
+	t.Helper()
+	tenant := p.Dimension("tenant")
+	name, err := tenant.Schemas.Name(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	schemas := make([]string, len(p.Dimensions()))
+	schemas[tenant.Index] = name
+	in, err := r.In(schemas)
+	var refusal *Error
+	if errors.As(err, &refusal) && refusal.Code == CodeTable && len(r.named) > 0 {
+		return // another value's is named
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", r.SQL, err)
+	}
+	got, err := pgparse.Parse(in.SQL)
+	if err != nil {
+		t.Fatalf("%s: %v", in.SQL, err)
+	}
+	want, err := pgparse.Parse(r.SQL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.EqualFunc(got, want, func(got, want *pgparse.RawStmt) bool {
+		demandSchema(t, p, got, name)
+		rename(got, name, tenant.Schemas.Template)
+		rename(want, name, tenant.Schemas.Template) // where the text names it
+		return pgparse.Equal(got.Stmt, want.Stmt)
+	}) {
+		t.Errorf("%s\nis another statement than\n%s", in.SQL, r.SQL)
+	}
+}
+
+// demandSchema demands that a tree names nothing in another schema of a value, and
+// nothing in the template.
+func demandSchema(t *testing.T, p *policy.Policy, node any, own string) {
+	t.Helper()
+	var names []*pgparse.Node
+	schema := ""
+	switch n := node.(type) {
+	case *pgparse.RangeVar:
+		schema = n.Schemaname
+	case *pgparse.FuncCall:
+		names = n.Funcname
+	case *pgparse.TypeName:
+		names = n.Names
+	case *pgparse.A_Expr:
+		names = n.Name
+	case *pgparse.CollateClause:
+		names = n.Collname
+	}
+	if len(names) == 2 {
+		schema = names[0].GetString_().GetSval()
+	}
+	if schema != own && p.InSchemas(schema) {
+		t.Errorf("%T in the schema %q", node, schema)
+	}
+	pgparse.Children(node, func(child any) { demandSchema(t, p, child, own) })
 }
 
 // rename writes one schema for another wherever a tree names it.

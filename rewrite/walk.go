@@ -41,7 +41,7 @@ func (r *rewriter) walk(node any, visible *ctes) {
 	case *pgparse.TypeName:
 		r.typeName(n)
 	case *pgparse.TypeCast:
-		if isRegclass(n) && hasSchemas(r.policy) {
+		if isRegclass(n) && r.policy.HasSchemas() {
 			r.relationConstant(n.Arg)
 		}
 	case *pgparse.SubLink:
@@ -92,6 +92,7 @@ func (r *rewriter) walk(node any, visible *ctes) {
 			"run it with scopes disabled: scoped.Disable(ctx, reason)")
 		return
 	}
+	r.refuseOperator(node)
 	pgparse.Children(node, func(child any) { r.walk(child, visible) })
 }
 
@@ -163,7 +164,7 @@ func functionAllowed(p *policy.Policy, schema, name string) bool {
 
 // fieldAllowed reports the same for a name behind a dot.
 func fieldAllowed(p *policy.Policy, name string) bool {
-	return functionAllowed(p, "", name) && !(relationFunctions[name] && hasSchemas(p))
+	return functionAllowed(p, "", name) && !(relationFunctions[name] && p.HasSchemas())
 }
 
 func dotted(names []*pgparse.Node) string {
