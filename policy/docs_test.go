@@ -12,7 +12,7 @@ import (
 func TestDocumentation(t *testing.T) {
 	doc := string(read(t, "../docs/policy.md"))
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```(?:\n\n```text\n(.*?)\n?```)?").FindAllStringSubmatch(doc, -1)
-	if len(blocks) != 3 {
+	if len(blocks) != 4 {
 		t.Fatalf("%d policies", len(blocks))
 	}
 	for _, block := range blocks {
