@@ -93,6 +93,11 @@ func TestValueChoosesSchema(t *testing.T) {
 	}
 	_, err := db.ExecContext(ofSchool(t.Context(), "nosuch"), "DELETE FROM pupil")
 	wantSQLState(t, err, "42P01") // as PostgreSQL has it: there is no such table
+	if rows, err := db.QueryContext(t.Context(), "SELECT * FROM pupil, mark LIMIT 0"); err != nil {
+		t.Error(err)
+	} else if columns, err := rows.Columns(); len(columns) != 5 || rows.Next() || err != nil || rows.Close() != nil {
+		t.Error(columns, err)
+	}
 	for _, ctx := range []context.Context{
 		t.Context(), scoped.With(t.Context(), "school", scoped.All), scoped.With(t.Context(), "school", scoped.AnyOf("north", "south")),
 	} {

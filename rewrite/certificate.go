@@ -494,7 +494,7 @@ func (c *certifier) enclosedGuard(n *pgparse.RangeSubselect, scope []string) (ta
 	if rv == nil || rv.Schemaname == "" {
 		return nil, nil
 	}
-	if t := c.policy.Table(rv.Schemaname, rv.Relname); t == nil || len(c.visible(t, "", toRead)) == 0 {
+	if t := c.policy.Table(rv.Schemaname, rv.Relname); t == nil || len(c.visible(t, "", toRead)) == 0 && !c.lacksScope(t) {
 		return nil, nil
 	}
 	want := emptySelect()
@@ -529,6 +529,9 @@ func (c *certifier) read(rv *pgparse.RangeVar, scope []string, guard *pgparse.No
 	if t == nil {
 		return nil
 	}
+	if !lacksSchema(c.shape, t) { // else its guard must be false
+		c.choose(t.In)
+	}
 	ref := &guardedRef{table: t, name: refName(rv)}
 	if c.rewritten {
 		implied := c.demand(t, ref.name, guard)
@@ -555,9 +558,6 @@ func (c *certifier) table(rv *pgparse.RangeVar) *policy.Table {
 		return nil
 	}
 	rv.Schemaname = c.schema(rv.Schemaname)
-	if t.In != nil {
-		c.choose(t.In)
-	}
 	if !c.rewritten {
 		rv.Schemaname = t.Schema
 	}

@@ -23,9 +23,10 @@ func (c *certifier) needed(t *policy.Table) []policy.Scoping {
 	return needed
 }
 
-// lacksScope reports whether a dimension that t is scoped on is not active.
+// lacksScope reports whether a dimension that t is scoped on, or that chooses its
+// schema, is not active.
 func (c *certifier) lacksScope(t *policy.Table) bool {
-	return slices.ContainsFunc(c.needed(t), func(s policy.Scoping) bool {
+	return lacksSchema(c.shape, t) || slices.ContainsFunc(c.needed(t), func(s policy.Scoping) bool {
 		return presenceOf(c.shape, s.Dimension, toRead) == Absent
 	})
 }
@@ -128,15 +129,15 @@ func (c *certifier) demand(t *policy.Table, ref string, guard *pgparse.Node) (im
 	}
 	all := c.all(scopings, conditionOf(t, toRead), ref, toRead)
 	switch {
-	case len(c.visible(t, ref, toRead)) == 0:
-		if guard != nil {
-			c.fail("table %s has a guard that it does not need", t.Name)
-		}
 	case c.lacksScope(t):
 		if !pgparse.Equal(guard, boolean(false)) {
 			c.fail("table %s is read without a scope", t.Name)
 		}
 		return nil
+	case len(c.visible(t, ref, toRead)) == 0:
+		if guard != nil {
+			c.fail("table %s has a guard that it does not need", t.Name)
+		}
 	case !c.isConjunction(conditions, all):
 		c.fail("table %s lacks its guard", t.Name)
 	}

@@ -13,13 +13,13 @@ import (
 // which only the user may name, is written as the template in both, and remembered:
 // both must name the same ones, and In compares them with the scope's.
 
-// schema returns what a schema's name is compared as.
+// schema returns what a schema's name is compared as, the template's where it is one
+// of a dimension's.
 func (c *certifier) schema(name string) string {
 	if d := c.policy.Template(name); d != nil {
 		if !c.rewritten {
 			c.fail("the template %s is named", name)
 		}
-		c.choose(d)
 		return name
 	}
 	d := c.policy.TenantSchema(name)
@@ -34,9 +34,9 @@ func (c *certifier) schema(name string) string {
 	return d.Schemas.Template
 }
 
-// choose demands that the scope chooses one schema.
+// choose demands that the scope chooses one schema of a dimension, which may be nil.
 func (c *certifier) choose(d *policy.Dimension) {
-	if c.shape.Presence(d) != One {
+	if d != nil && c.shape.Presence(d) != One {
 		c.fail("no value of dimension %s chooses a schema", d.Name)
 	}
 }
@@ -58,7 +58,9 @@ func (c *certifier) demandNamed(named []namedSchema) {
 func (c *certifier) qualified(names []*pgparse.Node, in *policy.Dimension) []*pgparse.Node {
 	switch {
 	case len(names) == 2:
-		return append(stringNodes(c.schema(names[0].GetString_().GetSval())), names[1])
+		schema := c.schema(names[0].GetString_().GetSval())
+		c.choose(c.policy.Template(schema))
+		return append(stringNodes(schema), names[1])
 	case in == nil:
 		return names
 	case c.rewritten:
@@ -93,7 +95,9 @@ func (c *certifier) relationConstant(n *pgparse.Node) {
 		return
 	}
 	if schema != "" {
-		if template := c.schema(schema); template != schema {
+		template := c.schema(schema)
+		c.choose(c.policy.Template(template))
+		if template != schema {
 			constant.Sval = quoteSchema(template) + "." + quoteSchema(name)
 		}
 		return

@@ -15,6 +15,9 @@ func (c *certifier) written(rv *pgparse.RangeVar) *policy.Table {
 		c.fail("table %s may not be written to", t.Name)
 		return nil
 	}
+	if t != nil {
+		c.choose(t.In)
+	}
 	return t
 }
 

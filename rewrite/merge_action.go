@@ -111,7 +111,7 @@ func (a *mergeAction) demand(d demand) {
 			continue
 		}
 		a.column(f.Column, false, func(v writtenValue) string {
-			return fmt.Sprintf("((%s) IS NULL OR %s)", v.text, v.refers(f.Target, f.Key, row, visible))
+			return fmt.Sprintf("((%s) IS NULL OR %s)", v.text, v.refers(a.qualified(f.Target), f.Key, row, visible))
 		})
 	}
 }
@@ -356,7 +356,7 @@ func (r *rewriter) valuePredicate(s policy.Scoping, v writtenValue) string {
 		if c := s.Path.Target.Where; c != nil {
 			visible += " AND (" + c.For(row) + ")"
 		}
-		predicate = v.refers(s.Path.Target, s.Path.Key, row, visible)
+		predicate = v.refers(r.qualified(s.Path.Target), s.Path.Key, row, visible)
 	case presenceOf(r.shape, s.Dimension, toCheck) == Many:
 		predicate = fmt.Sprintf("(%s)::%s = ANY(%s)", v.text, s.Dimension.Type, test.value(s.Dimension))
 	default:
@@ -369,13 +369,13 @@ func (r *rewriter) valuePredicate(s policy.Scoping, v writtenValue) string {
 }
 
 // refers returns the predicate that a value refers to a row that is visible.
-func (v writtenValue) refers(target *policy.Table, key, row, visible string) string {
+func (v writtenValue) refers(target, key, row, visible string) string {
 	key = row + "." + pgparse.QuoteIdentifier(key)
 	left, right := "("+v.text+")", key
 	if !v.untyped {
 		left, right = fmt.Sprintf("((%s), (%s)::text)", v.text, v.text), key+", "+key+"::text"
 	}
-	return fmt.Sprintf("%s IN (SELECT %s FROM %s AS %s WHERE %s)", left, right, qualified(target), row, visible)
+	return fmt.Sprintf("%s IN (SELECT %s FROM %s AS %s WHERE %s)", left, right, target, row, visible)
 }
 
 // fill appends columns to the column list of an INSERT, which it writes out where

@@ -34,13 +34,16 @@ func (r *rewriter) strengthOf(t *policy.Table, p purpose) strength {
 	if t == nil || t.Access != policy.Scoped {
 		return unguarded
 	}
+	if lacksSchema(r.shape, t) { // its guard is false, so nothing is evaluated on its rows
+		return unguarded
+	}
 	found := unguarded
 	if t.Where != nil {
 		found = weak
 	}
 	for _, s := range t.Scopings {
 		switch presence := presenceOf(r.shape, s.Dimension, p); {
-		case presence == Absent: // its guard is false, so nothing is evaluated on its rows
+		case presence == Absent: // the same
 			return unguarded
 		case presence == All:
 		case presence == One && s.Path == nil && s.Any == nil && !s.Generated && !admitsNull(s, p): // a virtual column is an expression

@@ -160,9 +160,9 @@ func (r tester) path(p *policy.Path, column string) string {
 func (r tester) refers(target *policy.Table, key, row, column, visible string) string {
 	key = row + "." + pgparse.QuoteIdentifier(key)
 	if r.perRow {
-		return fmt.Sprintf("EXISTS (SELECT FROM %s AS %s WHERE %s = %s AND %s)", qualified(target), row, key, column, visible)
+		return fmt.Sprintf("EXISTS (SELECT FROM %s AS %s WHERE %s = %s AND %s)", r.qualified(target), row, key, column, visible)
 	}
-	return fmt.Sprintf("%s IN (SELECT %s FROM %s AS %s WHERE %s)", column, key, qualified(target), row, visible)
+	return fmt.Sprintf("%s IN (SELECT %s FROM %s AS %s WHERE %s)", column, key, r.qualified(target), row, visible)
 }
 
 // reference returns the predicate that a column which has been written is NULL

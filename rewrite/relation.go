@@ -102,7 +102,7 @@ func (r *rewriter) relation(rv *pgparse.RangeVar, access string) *relation {
 	if !r.ownSchema(rv.Schemaname, "table "+rv.Relname, rv.Location) {
 		return nil
 	}
-	if table.In != nil && !r.chosen(table.In, "table "+table.Name, table.Schema+"."+table.Name, rv.Location) {
+	if table.In != nil && !(r.empty && lacksSchema(r.shape, table)) && !r.chosen(table.In, "table "+table.Name, table.Schema+"."+table.Name, rv.Location) {
 		return nil
 	}
 
@@ -137,14 +137,14 @@ func (r *rewriter) relation(rv *pgparse.RangeVar, access string) *relation {
 // session's search_path nor a temporary table decides what it means.
 func (r *rewriter) qualify(rv *pgparse.RangeVar, t *relation) {
 	if rv.Schemaname == "" {
-		r.edits.prefix(int(rv.Location), schemaOf(t.Table)+".")
+		r.edits.prefix(int(rv.Location), r.schemaOf(t.Table)+".")
 	}
 }
 
 func (r *rewriter) record(t *relation, access string, guards ...string) {
 	guards = slices.DeleteFunc(guards, func(guard string) bool { return guard == "" })
 	schema := t.Schema
-	if t.In != nil {
+	if t.In != nil && !lacksSchema(r.shape, t.Table) {
 		schema = mark(asName, t.In)
 	}
 	r.tables = append(r.tables, locatedRef{

@@ -158,6 +158,9 @@ func (r *rewriter) guard(t *policy.Table, scopings []policy.Scoping, ref string,
 // require reports whether the scope has every dimension that t is scoped on, and
 // refuses the statement where it has not and what it reads has an influence.
 func (r *rewriter) require(t *policy.Table, location int32) bool {
+	if lacksSchema(r.shape, t) {
+		return false
+	}
 	for _, s := range t.Scopings {
 		if presenceOf(r.shape, s.Dimension, toRead) != Absent {
 			continue
@@ -176,11 +179,13 @@ func (r *rewriter) require(t *policy.Table, location int32) bool {
 	return true
 }
 
-func qualified(t *policy.Table) string { return schemaOf(t) + "." + pgparse.QuoteIdentifier(t.Name) }
+func (r *rewriter) qualified(t *policy.Table) string {
+	return r.schemaOf(t) + "." + pgparse.QuoteIdentifier(t.Name)
+}
 
 // schemaOf returns the schema of a table as insertions spell it.
-func schemaOf(t *policy.Table) string {
-	if t.In != nil {
+func (r *rewriter) schemaOf(t *policy.Table) string {
+	if t.In != nil && !lacksSchema(r.shape, t) {
 		return mark(asIdentifier, t.In)
 	}
 	return pgparse.QuoteIdentifier(t.Schema)

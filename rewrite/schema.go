@@ -134,6 +134,13 @@ func (r *Rewrite) In(schemas []string) (*Rewrite, error) {
 	return &in, nil
 }
 
+// lacksSchema reports whether a table lies in the schemas of a dimension of which no
+// value is active. The template's serves where its rows are not read, with a guard
+// that is false.
+func lacksSchema(s Shape, t *policy.Table) bool {
+	return t.In != nil && s.Presence(t.In) == Absent
+}
+
 // chosen reports whether the scope chooses a schema on the dimension, for what, and
 // refuses the statement where it does not.
 func (r *rewriter) chosen(d *policy.Dimension, what, table string, location int32) bool {

@@ -158,6 +158,49 @@ func demandSchema(t *testing.T, p *policy.Policy, node any, own string) {
 	pgparse.Children(node, func(child any) { demandSchema(t, p, child, own) })
 }
 
+// Without a scope the certificate admits the template where rows are read, behind a
+// guard that is false, and nowhere else.
+func TestCertificateWithoutSchema(t *testing.T) {
+	p, err := policy.Load("../testdata/rewrite/schemas/policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		read    = "SELECT id FROM invoice WHERE false"
+		guarded = "SELECT id FROM (t__template.invoice JOIN (SELECT) AS scoped_1 ON false) WHERE false"
+	)
+	absent := Shape(0).With(p.Dimension("site"), One)
+	for _, c := range []struct {
+		shape          Shape
+		sql, rewritten string
+		certified      bool
+	}{
+		{absent, read, guarded, true},
+		{absent, read, strings.Replace(guarded, "ON false", "ON true", 1), false},
+		{absent, read, strings.Replace(guarded, "t__template", "t_acme", 1), false},
+		{absent, read, strings.Replace(guarded, "t__template", "public", 1), false},
+		{absent, read, "SELECT id FROM t__template.invoice WHERE false", false},
+		{absent, "SELECT id FROM t__template.invoice WHERE false", guarded, false},
+		{absent, "SELECT id FROM t_acme.invoice WHERE false", strings.Replace(guarded, "t__template", "t_acme", 1), false},
+		{absent, "SELECT 'paid'::invoice_status LIMIT 0", "SELECT 'paid'::t__template.invoice_status LIMIT 0", false},
+		{absent, "SELECT next_number() LIMIT 0", "SELECT t__template.next_number() LIMIT 0", false},
+		{absent, "SELECT nextval('ticket_number') LIMIT 0", "SELECT nextval('t__template.ticket_number') LIMIT 0", false},
+		{absent, "DELETE FROM invoice WHERE false", "DELETE FROM t__template.invoice WHERE (false) AND (false)", false},
+		{absent, "INSERT INTO invoice DEFAULT VALUES", "INSERT INTO t__template.invoice DEFAULT VALUES", false},
+		{absent.With(p.Dimension("tenant"), Many), read, guarded, false},
+		{absent.With(p.Dimension("tenant"), All), read, guarded, false},
+		{Shape(0).With(p.Dimension("tenant"), Many), "SELECT id FROM invoice_line WHERE false", strings.ReplaceAll(guarded, "invoice", "invoice_line"), false},
+	} {
+		s, original, err := parse(c.sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := certify(&Rewrite{SQL: c.rewritten}, s, original, p, nil, c.shape); (err == nil) != c.certified {
+			t.Errorf("%s\nas\n%s: %v", c.sql, c.rewritten, err)
+		}
+	}
+}
+
 // rename writes one schema for another wherever a tree names it.
 func rename(node any, from, to string) {
 	switch n := node.(type) {
