@@ -24,11 +24,16 @@ import (
 // once for each dimension and value: an int64, a string, or All. A scope that it
 // allows is not asked about again on the same connector or pool. An error refuses
 // the statement with an Error of CodeScope that wraps it, and the next statement
-// asks again. What allow itself reads of the database needs scopes disabled.
-// Disable is no scope on a dimension and is not asked about.
+// asks again. Disable is no scope on a dimension and is not asked about.
 //
-// Refusals are logged at level Warn, and scopes that are allowed at level Debug,
-// with the statement's context, so that a handler can add who it was.
+// It is asked while the statement has its connection. Better than to read the
+// database then is to have read before, into the context, what the user belongs
+// to. If allow does read, it needs scopes disabled, and connections that do not
+// wait for those of the statements: another pool.
+//
+// Both answers are logged, with the scope and the statement's context, so that a
+// handler can add who it was: refusals at level Warn, with the error as the reason,
+// and scopes that are allowed at level Info.
 func WithAllowScope(allow func(ctx context.Context, dimension string, value any) error) Option {
 	return func(e *engine) { e.allow = allow }
 }
@@ -40,15 +45,14 @@ func (e *engine) allows(ctx context.Context, s *scope, b *binding) error {
 	if e.allow == nil || s.seenBy(e) {
 		return nil
 	}
-	var values []any // as slog takes attributes
 	for _, d := range b.rules.policy.Dimensions() {
 		for _, value := range b.valuesOf(d) {
-			values = append(values, slog.Any(d.Name, loggable(value)))
 			err := e.allow(ctx, d.Name, value)
 			if err == nil {
 				continue
 			}
-			e.log(ctx, slog.LevelWarn, "a scope is not allowed", slog.Any(d.Name, loggable(value)), slog.String("reason", err.Error()))
+			e.log(ctx, s, slog.LevelWarn, "a scope is not allowed",
+				slog.String("dimension", d.Name), slog.Any("value", loggable(value)), slog.String("reason", err.Error()))
 			return &Error{
 				Code:      CodeScope,
 				Dimension: d.Name,
@@ -59,16 +63,9 @@ func (e *engine) allows(ctx context.Context, s *scope, b *binding) error {
 		}
 	}
 	if s.see(e) {
-		e.log(ctx, slog.LevelDebug, "a scope is used", slog.Group("scope", values...))
+		e.log(ctx, s, slog.LevelInfo, "a scope is allowed")
 	}
 	return nil
-}
-
-func loggable(value any) any {
-	if value == All {
-		return "all"
-	}
-	return value
 }
 
 // valuesOf returns the values of a dimension, each for itself.

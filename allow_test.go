@@ -38,7 +38,7 @@ func (m *membership) allow(ctx context.Context, dimension string, value any) err
 func TestAllowScope(t *testing.T) {
 	m := &membership{sites: map[string][]int64{"ann": {1, 2}, "bob": {2}}}
 	var log bytes.Buffer
-	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := slog.New(userHandler{slog.NewTextHandler(&log, nil)})
 	b := newConnectedBlog(t, scoped.WithAllowScope(m.allow), scoped.WithLogger(logger))
 	ann, bob := context.WithValue(t.Context(), userKey{}, "ann"), context.WithValue(t.Context(), userKey{}, "bob")
 
@@ -53,7 +53,8 @@ func TestAllowScope(t *testing.T) {
 	if want := []string{"site=1", "site=2", "site=1", "site=2", "site=2"}; !slices.Equal(m.asked, want) {
 		t.Errorf("asked %q, want %q", m.asked, want)
 	}
-	if text := log.String(); !strings.Contains(text, `level=DEBUG msg="a scope is used" scope.site=1 scope.site=2`) {
+	if text := log.String(); strings.Count(text, `level=INFO msg="a scope is allowed"`) != 4 ||
+		!strings.Contains(text, `msg="a scope is allowed" scope.site="[1 2]" user=ann`) || !strings.Contains(text, "scope.site=2 user=bob") {
 		t.Errorf("logged %s", text)
 	}
 
@@ -72,11 +73,27 @@ func TestAllowScope(t *testing.T) {
 			t.Errorf("BEGIN: got %v", err)
 		}
 	}
-	if text := log.String(); strings.Count(text, "level=WARN") != 15 || !strings.Contains(text, `msg="a scope is not allowed" site=all reason="not a member"`) {
+	if text := log.String(); strings.Count(text, "level=WARN") != 15 ||
+		!strings.Contains(text, `msg="a scope is not allowed" scope.site=all dimension=site value=all reason="not a member" user=bob`) ||
+		!strings.Contains(text, `scope.site="[2 1]" dimension=site value=1 reason="not a member" user=bob`) {
 		t.Errorf("logged %s", text)
 	}
 	m.sites["bob"] = append(m.sites["bob"], 1)
 	wantIDs(scoped.With(bob, "site", 1), t, b, []int64{1}, allPosts)
+}
+
+// userHandler adds who it was.
+type userHandler struct{ slog.Handler }
+
+func (h userHandler) Handle(ctx context.Context, record slog.Record) error {
+	if user, ok := ctx.Value(userKey{}).(string); ok {
+		record.AddAttrs(slog.String("user", user))
+	}
+	return h.Handler.Handle(ctx, record)
+}
+
+func (h userHandler) WithAttrs(attributes []slog.Attr) slog.Handler {
+	return userHandler{h.Handler.WithAttrs(attributes)}
 }
 
 // A refused scope sends nothing.

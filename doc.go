@@ -44,6 +44,9 @@
 // has no scope has that of its transaction, the context of BeginTx. A prepared
 // statement has the scope in which it runs, not that in which it was prepared.
 //
+// [WithAllowScope] lets the program say who may use which scope, and [LogHandler]
+// adds the scope to the records of its log.
+//
 // # Errors
 //
 // What this package refuses is an [*Error], with a code, a place in the text and

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/policy"
@@ -127,33 +126,4 @@ func (e *engine) readCatalog(ctx context.Context, q catalog.Querier) error {
 		return err
 	}
 	return nil
-}
-
-// logDisabled logs the reason for which a scope is disabled, with the statement
-// that runs first.
-func (e *engine) logDisabled(ctx context.Context, s *scope, statement string) {
-	if !s.seenBy(e) && s.see(e) {
-		e.log(ctx, slog.LevelInfo, "scopes are disabled", slog.String("reason", s.reason), slog.String("statement", abridge(statement)))
-	}
-}
-
-func (e *engine) log(ctx context.Context, level slog.Level, message string, attributes ...slog.Attr) {
-	logger := e.logger
-	if logger == nil {
-		logger = slog.Default()
-	}
-	logger.LogAttrs(ctx, level, message, attributes...)
-}
-
-// abridge cuts a statement to what a line of a log can bear.
-func abridge(statement string) string {
-	const longest = 2000
-	if len(statement) <= longest {
-		return statement
-	}
-	end := longest
-	for end > 0 && !utf8.RuneStart(statement[end]) {
-		end--
-	}
-	return statement[:end] + "…"
 }

@@ -14,7 +14,8 @@ const defaultCacheSize = 64 << 20
 type Option func(*engine)
 
 // WithLogger sets where the reasons of Disable are logged, once for each call of
-// Disable, at level Info. The default is slog.Default.
+// Disable, at level Info, and the answers of WithAllowScope. Each record has the
+// scope, as those of LogHandler have. The default is slog.Default.
 func WithLogger(logger *slog.Logger) Option {
 	return func(e *engine) { e.logger = logger }
 }

@@ -205,12 +205,12 @@ func TestDisableIsLoggedOnce(t *testing.T) {
 	wantExec(disabled, t, db, 0, "DELETE FROM comment")
 	wantExec(context.WithValue(disabled, siteID(1), 1), t, db, 0, "DELETE FROM comment")
 	if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `level=INFO`) ||
-		!strings.Contains(got, `reason="nightly export"`) || !strings.Contains(got, `"DELETE FROM post"`) {
+		!strings.Contains(got, `scope.disabled="nightly export"`) || !strings.Contains(got, `"DELETE FROM post"`) {
 		t.Errorf("logged %q", got)
 	}
 	log.Reset()
 	wantExec(scoped.Disable(disabled, "another"), t, db, 0, strings.Repeat("é", 3000))
-	if got := log.String(); !strings.Contains(got, "reason=another") || len(got) > 2500 {
+	if got := log.String(); !strings.Contains(got, "scope.disabled=another") || len(got) > 2500 {
 		t.Errorf("logged %q", got)
 	}
 	// Of a transaction, the first statement after BEGIN.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/scoped-pgx/scoped"
 	"github.com/scoped-pgx/scoped/catalog"
 )
 
@@ -44,7 +45,7 @@ func openAudit(path string, config *pgx.ConnConfig) (*slog.Logger, *os.File, err
 	if err != nil {
 		return nil, nil, fmt.Errorf("the audit log: %w", err)
 	}
-	logger := slog.New(slog.NewJSONHandler(file, &slog.HandlerOptions{ReplaceAttr: shorten})).With(
+	logger := slog.New(scoped.LogHandler(slog.NewJSONHandler(file, &slog.HandlerOptions{ReplaceAttr: shorten}))).With(
 		"os_user", osUser(), "pid", os.Getpid(),
 		"host", config.Host, "database", config.Database, "user", config.User)
 	return logger, file, nil

@@ -209,7 +209,7 @@ func (s *shell) lookUp(ctx context.Context, text string) (scopeState, error) {
 		return s.scope, err
 	}
 	key, found, err := s.search(ctx, l, " WHERE "+l.column+" = $1", l.value)
-	s.audit.Info("a scope is looked up", "lookup", text, "matches", len(found.rows), "scope", s.scope.String())
+	s.audit.InfoContext(s.scope.context(ctx), "a scope is looked up", "lookup", text, "matches", len(found.rows))
 	var fault *pgconn.PgError
 	if errors.As(err, &fault) && strings.HasPrefix(fault.Code, dataException) {
 		err = fmt.Errorf("%q is not of type %s", l.value, l.kind)

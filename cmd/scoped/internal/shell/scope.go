@@ -106,7 +106,7 @@ func (state scopeState) context(ctx context.Context) context.Context {
 	return ctx
 }
 
-// String returns the scope as the prompt and the audit log show it.
+// String returns the scope as the prompt shows it, and the audit log as the one before.
 func (state scopeState) String() string {
 	if state.disabled != "" {
 		return "disabled"

@@ -115,8 +115,8 @@ func Run(ctx context.Context, o Options, stdin io.Reader, stdout, stderr io.Writ
 		}
 		s.scope = to
 	}
-	s.audit.Info("the shell begins", "scope", s.scope.String(), "reason", s.scope.disabled)
-	defer func() { s.audit.Info("the shell ends", "scope", s.scope.String()) }()
+	s.audit.InfoContext(s.scope.context(ctx), "the shell begins")
+	defer func() { s.audit.InfoContext(s.scope.context(ctx), "the shell ends") }()
 
 	if o.Commands != nil {
 		err = s.runCommands(ctx, o.Commands)
@@ -197,7 +197,7 @@ func (s *shell) say(form string, args ...any) {
 // connection while scopes were disabled, to its search_path for example, must not
 // mean anything to those in a scope, so these get another one.
 func (s *shell) changeScope(ctx context.Context, to scopeState) error {
-	s.audit.Info("the scope changes", "from", s.scope.String(), "scope", to.String(), "reason", to.disabled)
+	s.audit.InfoContext(to.context(ctx), "the scope changes", "from", s.scope.String())
 	enabled := s.scope.disabled != "" && to.disabled == ""
 	s.scope = to
 	if !enabled {

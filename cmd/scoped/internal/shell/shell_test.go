@@ -355,19 +355,19 @@ func TestAudit(t *testing.T) {
 		if entry["statement"] == "catalog.Query" {
 			continue
 		}
-		got = append(got, fmt.Sprint(entry["msg"], "|", entry["from"], "|", entry["scope"], "|", entry["reason"], "|", entry["lookup"], "|", entry["statement"]))
+		got = append(got, fmt.Sprint(entry["msg"], "|", entry["from"], "|", entry["scope"], "|", entry["lookup"], "|", entry["statement"]))
 	}
 	want := []string{
-		"the shell begins|<nil>|site=1||<nil>|<nil>",
-		"the scope changes|site=1|site=2||<nil>|<nil>",
-		"a scope is looked up|<nil>|site=2|<nil>|site.slug=bees|<nil>",
-		"the scope changes|site=2|site=3||<nil>|<nil>",
-		"the scope changes|site=3|no scope||<nil>|<nil>",
-		"the shell ends|<nil>|no scope|<nil>|<nil>|<nil>",
-		"the shell begins|<nil>|disabled|ticket 7|<nil>|<nil>",
-		"scopes are disabled|<nil>|<nil>|ticket 7|<nil>|SELECT count(*) FROM post",
-		"scopes are disabled|<nil>|<nil>|ticket 7|<nil>|TABLE unlisted",
-		"the shell ends|<nil>|disabled|<nil>|<nil>|<nil>",
+		"the shell begins|<nil>|map[site:1]|<nil>|<nil>",
+		"the scope changes|site=1|map[site:2]|<nil>|<nil>",
+		"a scope is looked up|<nil>|map[site:2]|site.slug=bees|<nil>",
+		"the scope changes|site=2|map[site:3]|<nil>|<nil>",
+		"the scope changes|site=3|<nil>|<nil>|<nil>",
+		"the shell ends|<nil>|<nil>|<nil>|<nil>",
+		"the shell begins|<nil>|map[disabled:ticket 7]|<nil>|<nil>",
+		"scopes are disabled|<nil>|map[disabled:ticket 7]|<nil>|SELECT count(*) FROM post",
+		"scopes are disabled|<nil>|map[disabled:ticket 7]|<nil>|TABLE unlisted",
+		"the shell ends|<nil>|map[disabled:ticket 7]|<nil>|<nil>",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("the audit log is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

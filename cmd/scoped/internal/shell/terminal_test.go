@@ -244,9 +244,9 @@ func TestDisable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"msg":"the scope changes"`, `"scope":"disabled","reason":"ticket 9"`,
-		`"reason":"ticket 9","statement":"SELECT count(*) AS everybody FROM post"`,
-		`"from":"disabled","scope":"site=2"`,
+		`"msg":"the scope changes"`, `"scope":{"disabled":"ticket 9"},"from":"site=1"`,
+		`"scope":{"disabled":"ticket 9"},"statement":"SELECT count(*) AS everybody FROM post"`,
+		`"scope":{"site":2},"from":"disabled"`,
 	} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("the audit log lacks %s:\n%s", want, data)
