@@ -39,14 +39,22 @@ type arm struct {
 	role  bool // statements are run under tenantRole
 }
 
-// connect opens an arm with planner settings, and further commands.
-func connect(ctx context.Context, dsn string, s Scope, settings ...string) (*arm, error) {
+// connect opens an arm with planner settings, and further commands. Own is set for
+// the tenant's own database.
+func connect(ctx context.Context, dsn string, s Scope, own bool, settings ...string) (*arm, error) {
 	conn, err := pgconn.Connect(ctx, dsn)
 	if err != nil {
 		return nil, err
 	}
 	// To plan the query that summarizes every table takes longer than to run it.
-	setup := "PREPARE state AS " + stateSQL(s) + "; SET statement_timeout = '" + timeout + "'; SET lock_timeout = '2s'"
+	state := stateSQL(s)
+	switch {
+	case s.schema && own:
+		settings = append(settings, "SET search_path = "+tenantSchema)
+	case s.schema:
+		state += s.decoys()
+	}
+	setup := "PREPARE state AS " + state + "; SET statement_timeout = '" + timeout + "'; SET lock_timeout = '2s'"
 	for _, s := range settings {
 		if s != "" {
 			setup += "; " + s
@@ -56,7 +64,7 @@ func connect(ctx context.Context, dsn string, s Scope, settings ...string) (*arm
 		conn.Close(ctx)
 		return nil, err
 	}
-	return &arm{conn: conn, rows: rowsSQL(s), reset: resetSQL()}, nil
+	return &arm{conn: conn, rows: rowsSQL(s), reset: s.qualified(resetSQL())}, nil
 }
 
 func (a *arm) close() {

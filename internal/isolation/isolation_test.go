@@ -189,6 +189,30 @@ func TestOracleSeesFaults(t *testing.T) {
 	}
 }
 
+// TestOracleSeesSchemas makes sure that a name which leads out of the scope's schema
+// is found, whether it is read or written.
+func TestOracleSeesSchemas(t *testing.T) {
+	scopes := isolation.Scopes()
+	oracle, err := isolation.NewOracle(t.Context(), create(t), scopes[len(scopes)-1], false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer oracle.Close()
+	for _, statement := range []string{
+		"SELECT count(*) FROM post", "SELECT count(*) FROM site", "SELECT count(*) FROM comment WHERE id < 100",
+		"UPDATE post SET n = 3 WHERE id < 2000000", "DELETE FROM note", "INSERT INTO site (id, name) VALUES (77, 'x')",
+	} {
+		oracle.Corrupt(func(sql string) string { return sql })
+		if result := ask(t, oracle, statement, 0); result.Verdict != isolation.Same {
+			t.Errorf("%s: %s %s", statement, result.Verdict, result.Detail)
+		}
+		oracle.Corrupt(func(sql string) string { return strings.Replace(sql, `"t_mine".`, "public.", 1) })
+		if result := ask(t, oracle, statement, 0); result.Verdict != isolation.Leak && result.Verdict != isolation.Different {
+			t.Errorf("%s in public: %s %s", statement, result.Verdict, result.Detail)
+		}
+	}
+}
+
 // open are statements whose answer PostgreSQL leaves open.
 var open = []string{
 	"SELECT id FROM post LIMIT 1",

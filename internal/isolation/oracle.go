@@ -76,24 +76,34 @@ var layouts = []string{"", "md5(t::text)", "md5(t::text || 1)"}
 
 // NewOracle creates the databases for a scope. Secured adds that of row-level security.
 func NewOracle(ctx context.Context, create CreateDatabase, s Scope, secured bool) (*Oracle, error) {
-	p, err := policy.Parse("policy.yaml", policyYAML)
+	p, err := policy.Parse("policy.yaml", s.policy())
 	if err != nil {
 		return nil, err
 	}
 	shape := s.shape(p)
-	sound := func(sql string) (*rewrite.Rewrite, error) { return rewrite.New(sql, p, shape) }
+	schemas := make([]string, len(p.Dimensions()))
+	if d := p.Dimension("tenant"); d != nil {
+		schemas[d.Index] = tenantSchema
+	}
+	sound := func(sql string) (*rewrite.Rewrite, error) {
+		r, err := rewrite.New(sql, p, shape)
+		if err != nil || len(r.Schemas) == 0 {
+			return r, err
+		}
+		return r.In(schemas)
+	}
 	o := &Oracle{scope: s, rewrite: sound, sound: sound}
-	add := func(arms *[]*arm, dsn string, settings ...string) error {
-		a, err := connect(ctx, dsn, s, settings...)
+	add := func(arms *[]*arm, dsn, settings string) error {
+		a, err := connect(ctx, dsn, s, arms == &o.own, settings)
 		if err == nil {
 			*arms = append(*arms, a)
 		}
 		return err
 	}
 	for i, order := range layouts {
-		scripts := []string{schemaSQL, OwnSchema(s)}
+		scripts := []string{s.inSchema(schemaSQL), s.inSchema(OwnSchema(s))}
 		if order != "" {
-			scripts = append(scripts, layoutSQL(order, Tables()))
+			scripts = append(scripts, s.inSchema(layoutSQL(order, Tables())))
 		}
 		dsn, err := create(ctx, scripts...)
 		for j := range settings {
@@ -108,22 +118,22 @@ func NewOracle(ctx context.Context, create CreateDatabase, s Scope, secured bool
 	}
 	// The second copy is to differ from the first in layout and in settings.
 	o.own[1], o.own[len(settings)] = o.own[len(settings)], o.own[1]
-	dsn, err := create(ctx, schemaSQL)
+	dsn, err := create(ctx, s.full(schemaSQL)...)
 	for _, set := range settings[:Plans] {
 		if err == nil {
 			err = add(&o.full, dsn, set)
 		}
 	}
 	if err == nil {
-		dsn, err = create(ctx, mildSQL())
+		dsn, err = create(ctx, s.full(mildSQL())...)
 	}
 	if err == nil {
-		o.mild, err = connect(ctx, dsn, s)
+		o.mild, err = connect(ctx, dsn, s, false)
 	}
 	if err == nil && secured {
 		dsn, err = create(ctx, schemaSQL, securitySQL(s))
 		if err == nil {
-			o.secured, err = connect(ctx, dsn, s, "SET ROLE "+tenantRole)
+			o.secured, err = connect(ctx, dsn, s, false, "SET ROLE "+tenantRole)
 		}
 		if err == nil {
 			o.secured.role = true
@@ -208,6 +218,7 @@ const Plans = 4
 
 // Ask runs a statement through the arms, its rewrite under one set of planner settings.
 func (o *Oracle) Ask(ctx context.Context, sql string, plan int) (Result, error) {
+	sql = o.scope.statement(sql)
 	writes, order := kindOf(sql)
 	result, err := o.ask(ctx, sql, plan, writes, order)
 	result.Writes = writes

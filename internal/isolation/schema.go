@@ -4,6 +4,7 @@ import (
 	"cmp"
 	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,15 +22,21 @@ var policyYAML []byte
 type Scope struct {
 	Name   string
 	values map[string][]string // by dimension
+	schema bool                // the tables live in a schema that the scope chooses
 }
 
 // Scopes returns the scopes under which statements can be run: "one" has one
-// value of each dimension; "many" has two, and lacks the optional dimension.
+// value of each dimension; "many" has two, and lacks the optional dimension;
+// "schema" is "one", with the tables in a schema of the tenant's.
 func Scopes() []Scope {
 	const a, c = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000c"
+	one := map[string][]string{"site": {"1"}, "user": {"7"}, "org": {a}, "region": {"north"}, "team": {"5"}}
+	schema := maps.Clone(one)
+	schema["tenant"] = []string{tenantValue}
 	return []Scope{
-		{"one", map[string][]string{"site": {"1"}, "user": {"7"}, "org": {a}, "region": {"north"}, "team": {"5"}}},
-		{"many", map[string][]string{"site": {"1", "3"}, "user": {"7", "9"}, "org": {a, c}, "region": {"north", "east"}}},
+		{Name: "one", values: one},
+		{Name: "many", values: map[string][]string{"site": {"1", "3"}, "user": {"7", "9"}, "org": {a, c}, "region": {"north", "east"}}},
+		{Name: "schema", values: schema, schema: true},
 	}
 }
 
@@ -256,7 +263,7 @@ func stateSQL(s Scope) string {
 				"FROM (SELECT t.*, hashtextextended(t::text, 0)::numeric AS h, (%s) IS TRUE AS v FROM %s t OFFSET 0) t",
 			v.table, taken, s.in(cmp.Or(v.written, "v")), v.where(s), v.table)
 	}
-	return strings.Join(selects, "\nUNION ALL ")
+	return s.qualified(strings.Join(selects, "\nUNION ALL "))
 }
 
 // rowsSQL returns the hash of each row that the scope may have written, by table.
@@ -272,7 +279,7 @@ func rowsSQL(s Scope) string {
 		selects[i] = fmt.Sprintf("SELECT '%s', coalesce(string_agg(hashtextextended(%s, 0)::text, ' '), '') FROM %s t WHERE %s",
 			v.table, row, v.table, s.in(cmp.Or(v.written, v.condition)))
 	}
-	return strings.Join(selects, "\nUNION ALL ")
+	return s.qualified(strings.Join(selects, "\nUNION ALL "))
 }
 
 // The numbers that sequences give. The generator uses others.

@@ -35,7 +35,7 @@ func main() {
 	flag.Uint64Var(&c.Seed, "seed", 1, "the seed of the generator")
 	flag.IntVar(&c.Workers, "workers", 2, "how many statements to run at a time")
 	flag.BoolVar(&c.Security, "rls", false, "compare row-level security as well")
-	flag.StringVar(&c.scopes, "scope", "one", "the scope: one, many or both")
+	flag.StringVar(&c.scopes, "scope", "one", "the scope: one, many, schema or all")
 	flag.StringVar(&c.file, "file", "", "run the statements of a file, each ended by a semicolon at the end of a line")
 	flag.BoolVar(&c.sqlsmith, "sqlsmith", false, "run the statements of SQLsmith, which has to be installed")
 	flag.BoolVar(&c.examples, "examples", true, "print an example of every reason")
@@ -82,7 +82,7 @@ func (c command) run(ctx context.Context) error {
 	}
 	differences := 0
 	for _, s := range isolation.Scopes() {
-		if c.scopes != s.Name && c.scopes != "both" {
+		if c.scopes != s.Name && c.scopes != "all" {
 			continue
 		}
 		c.Scope = s
