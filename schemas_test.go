@@ -191,7 +191,43 @@ func TestSchemasBehindBouncer(t *testing.T) {
 	wg.Wait()
 }
 
-func namesOf(ctx context.Context, db *sql.DB) ([]string, error) {
+// A search_path that a client sets is set on the server's connection, which a pooler
+// in transaction mode gives to the next client. Where two schools share one, the
+// first is shown the second's pupils; by names that are written out each has its own,
+// whatever search_path is left there.
+func TestSearchPathBehindBouncer(t *testing.T) {
+	dsn := withParameters(t, pgtest.Bouncer(t, pgtest.DSN(t, schoolSchema(schoolValues)), 1), "default_query_exec_mode=exec")
+	conn := func(db *sql.DB) *sql.Conn {
+		c, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	pupils := func(ctx context.Context, c *sql.Conn, want string) {
+		t.Helper()
+		names, err := namesOf(ctx, c)
+		if err != nil || len(names) != 3 || slices.ContainsFunc(names, func(name string) bool { return name != "of "+want }) {
+			t.Errorf("got %q, %v, want those of %s", names, err, want)
+		}
+	}
+	plain := openDB(t, "pgx", dsn)
+	north, south := conn(plain), conn(plain)
+	wantExec(t.Context(), t, north, 0, "SET search_path TO s_north")
+	pupils(t.Context(), north, "north")
+	wantExec(t.Context(), t, south, 0, "SET search_path TO s_south")
+	pupils(t.Context(), north, "south")
+
+	db := openSchools(t, dsn)
+	north, south = conn(db), conn(db)
+	for range 2 {
+		pupils(ofSchool(t.Context(), "north"), north, "north")
+		pupils(ofSchool(t.Context(), "south"), south, "south")
+	}
+}
+
+func namesOf(ctx context.Context, db queryer) ([]string, error) {
 	rows, err := db.QueryContext(ctx, "SELECT name FROM pupil")
 	if err != nil {
 		return nil, err

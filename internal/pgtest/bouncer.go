@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -19,23 +20,38 @@ import (
 //go:embed bouncer.sh
 var bouncerScript string
 
-// Bouncer starts a PgBouncer in transaction mode in front of the database of a
-// URL, and returns the URL through it. It keeps that many connections to the
-// server, however many clients it has, and ends with the test. Bouncer fails the
-// test where there is no PgBouncer; it never skips it.
+// Bouncer is StartBouncer for a test, with which it ends. It fails the test where
+// there is no PgBouncer; it never skips it.
 func Bouncer(t testing.TB, dsn string, connections int) string {
 	t.Helper()
-	program, err := findBouncer()
+	through, stop, err := StartBouncer(t.Context(), dsn, connections)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if log := stop(); t.Failed() {
+			t.Logf("PgBouncer: %s", log)
+		}
+	})
+	return through
+}
+
+// StartBouncer starts a PgBouncer in transaction mode in front of the database of a
+// URL, and returns the URL through it. It keeps that many connections to the
+// server, however many clients it has. It ends with stop, which returns its log, or
+// with the process.
+func StartBouncer(ctx context.Context, dsn string, connections int) (through string, stop func() (log string), err error) {
+	program, err := findBouncer()
+	if err != nil {
+		return "", nil, err
 	}
 	server, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
 	dir, err := temporaryFolder()
 	if err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
 	// With auth_type any the server is asked as the user of the database's line.
 	line := fmt.Sprintf("host=%s port=%d dbname=%s user=%s", server.Host, server.Port, server.Database, server.User)
@@ -60,7 +76,7 @@ log_disconnections = 0
 		credential, err = unprivileged(dir)
 	}
 	if err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
 
 	var log strings.Builder
@@ -73,30 +89,28 @@ log_disconnections = 0
 		err = cmd.Start()
 	}
 	if err != nil {
-		t.Fatal(err)
+		return "", nil, err
 	}
-	t.Cleanup(func() {
+	stop = func() string {
 		pipe.Close()
 		_ = cmd.Wait() // it ends by a signal
-		if t.Failed() {
-			t.Logf("PgBouncer: %s", &log)
-		}
-	})
+		return log.String()
+	}
 
-	through := url.URL{
+	u := url.URL{
 		Scheme:   "postgres",
 		User:     url.User(server.User),
 		Path:     "/" + server.Database,
 		RawQuery: url.Values{"host": {dir}, "port": {"6432"}}.Encode(),
 	}
 	for deadline := time.Now().Add(timeout); ; time.Sleep(5 * time.Millisecond) {
-		conn, err := pgx.Connect(t.Context(), through.String())
+		conn, err := pgx.Connect(ctx, u.String())
 		if err == nil {
-			conn.Close(t.Context())
-			return through.String()
+			conn.Close(ctx)
+			return u.String(), stop, nil
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("pgtest: PgBouncer did not answer in time: %v", err)
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return "", nil, fmt.Errorf("pgtest: PgBouncer did not answer in time: %w\n%s", err, stop())
 		}
 	}
 }
