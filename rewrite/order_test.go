@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/internal/pgtest"
 	"github.com/scoped-pgx/scoped/policy"
 	"github.com/scoped-pgx/scoped/rewrite"
@@ -70,10 +71,19 @@ var conditionsThatFailOnPoison = []string{
 	"SELECT count(*) FROM (SELECT * FROM (SELECT * FROM comment) a) b WHERE b.body::int > 0",
 	"SELECT count(*) FROM site s JOIN (SELECT c.id, c.body::int AS n FROM comment c) x USING (id) WHERE n > 0",
 	"SELECT count(*) FROM site s LEFT JOIN (SELECT c.id, c.body::int AS n FROM comment c) x USING (id)",
+	"SELECT count(*) FROM comment WHERE post_id IN (SELECT id FROM post WHERE body::int > 0)",
+	"SELECT count(*) FROM comment WHERE EXISTS (SELECT FROM site WHERE id = body::int)",
+	"SELECT count(*) FROM comment WHERE post_id IN (SELECT post.id FROM post, (SELECT body::int AS n) s WHERE s.n > 0)",
+	"SELECT count(*) FROM comment WHERE id IN (SELECT c.id FROM comment AS c (id, a, b) WHERE body::int > 0)",
+	"WITH site AS (SELECT 1 AS other) SELECT count(*) FROM comment WHERE EXISTS (SELECT FROM site WHERE body::int > id)",
+	"SELECT count(*) FROM site WHERE id IN (SELECT id FROM comment WHERE body::int > 0)",
+	"SELECT count(*) FROM site WHERE EXISTS (SELECT FROM comment WHERE post_id = site.id AND body::int > 0)",
+	"SELECT count(*) FROM post WHERE id IN (SELECT post_id FROM comment GROUP BY post_id HAVING sum(body::int) > 0)",
 }
 
 // TestOrderOfEvaluation runs conditions that fail on other sites' rows, under
-// several plans, with one value and with several. None may fail.
+// several plans, with one value and with several, rewritten with a catalogue and
+// without. None may fail.
 func TestOrderOfEvaluation(t *testing.T) {
 	ctx := context.Background()
 	p, err := policy.Parse("policy.yaml", []byte(poisonedPolicy))
@@ -81,6 +91,10 @@ func TestOrderOfEvaluation(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := connect(t, pgtest.DSN(t, poisoned))
+	read, err := catalog.Read(ctx, conn)
+	if err != nil {
+		t.Fatal(err)
+	}
 	site := p.Dimension("site")
 	scopes := map[string]struct {
 		shape rewrite.Shape
@@ -103,16 +117,23 @@ func TestOrderOfEvaluation(t *testing.T) {
 		}
 		for _, sql := range conditionsThatFailOnPoison {
 			for name, scope := range scopes {
-				r, err := rewrite.New(sql, p, scope.shape)
-				if err != nil {
-					t.Fatalf("%s: %v", sql, err)
-				}
-				err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
-					_, err := tx.Exec(ctx, r.SQL, scope.value)
-					return err
-				})
-				if err != nil {
-					t.Errorf("%s, %s: %s\n%v", setting, name, r.SQL, err)
+				without := ""
+				for _, w := range []rewrite.Rewriter{{Policy: p}, {Policy: p, Catalog: read}} {
+					r, err := w.Rewrite(sql, scope.shape)
+					if err != nil {
+						t.Fatalf("%s: %v", sql, err)
+					}
+					if r.SQL == without {
+						continue
+					}
+					without = r.SQL
+					err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
+						_, err := tx.Exec(ctx, r.SQL, scope.value)
+						return err
+					})
+					if err != nil {
+						t.Errorf("%s, %s: %s\n%v", setting, name, r.SQL, err)
+					}
 				}
 			}
 		}

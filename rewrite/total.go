@@ -2,7 +2,9 @@ package rewrite
 
 import (
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/rewrite/builtin"
@@ -20,6 +22,9 @@ var totalOperators = map[string]bool{
 type analysis struct {
 	columns map[*pgparse.SelectStmt]*columns
 	total   map[subLinkTotality]bool
+	// columnsIn returns the columns that a FROM item certainly has; nil where there is
+	// no catalogue.
+	columnsIn func(item any) []string
 }
 
 type subLinkTotality struct {
@@ -27,8 +32,41 @@ type subLinkTotality struct {
 	overCasts bool
 }
 
-func newAnalysis() *analysis {
-	return &analysis{columns: make(map[*pgparse.SelectStmt]*columns), total: make(map[subLinkTotality]bool)}
+func newAnalysis(w Rewriter, stmts []statement) *analysis {
+	a := &analysis{columns: make(map[*pgparse.SelectStmt]*columns), total: make(map[subLinkTotality]bool)}
+	if w.Catalog == nil {
+		return a
+	}
+	queries := sync.OnceValue(func() map[string]bool { // of WITH, wherever they are visible
+		names := make(map[string]bool)
+		var add func(any)
+		add = func(node any) {
+			if cte, ok := node.(*pgparse.CommonTableExpr); ok {
+				names[cte.Ctename] = true
+			}
+			pgparse.Children(node, add)
+		}
+		for _, s := range stmts {
+			add(s.node)
+		}
+		return names
+	})
+	a.columnsIn = func(item any) []string {
+		switch n := item.(type) {
+		case *pgparse.RangeVar:
+			t := lookup(w.Policy, n)
+			if t == nil || t.In != nil || len(n.Alias.GetColnames()) > 0 || n.Schemaname == "" && queries()[n.Relname] {
+				return nil
+			}
+			return columnsOfTable(w.Catalog, t)
+		case *pgparse.JoinExpr:
+			if n.Alias == nil {
+				return slices.Concat(a.columnsIn(pgparse.Unwrap(n.Larg)), a.columnsIn(pgparse.Unwrap(n.Rarg)))
+			}
+		}
+		return nil
+	}
+	return a
 }
 
 // isTotal reports whether no row's value can make an expression fail. What is
@@ -172,7 +210,7 @@ func readsColumn(node any) bool {
 
 // columns are the columns that an expression names.
 type columns struct {
-	unqualified bool
+	unqualified bool            // some have no qualifier and are not known to be of a subquery inside it
 	qualifiers  map[string]bool // by alias or table name
 	declared    map[string]bool // the aliases and tables of subqueries inside it
 }
@@ -190,18 +228,19 @@ func (c *columns) reachesOut() bool {
 
 func (a *analysis) columnsOf(node any) *columns {
 	c := &columns{}
-	a.collect(node, c)
+	a.collect(node, c, nil)
 	return c
 }
 
-// collect adds the columns of node to c.
-func (a *analysis) collect(node any, c *columns) {
+// collect adds the columns of node to c, but for those that have no qualifier and
+// are a subquery's own.
+func (a *analysis) collect(node any, c *columns, own []string) {
 	switch n := node.(type) {
 	case *pgparse.SelectStmt:
 		inner, known := a.columns[n]
 		if !known {
 			inner = &columns{}
-			pgparse.Children(n, func(child any) { a.collect(child, inner) })
+			a.collectLevel(n, inner)
 			a.columns[n] = inner
 		}
 		c.add(inner)
@@ -209,7 +248,7 @@ func (a *analysis) collect(node any, c *columns) {
 	case *pgparse.ColumnRef:
 		switch len(n.Fields) {
 		case 0, 1:
-			c.unqualified = true
+			c.unqualified = c.unqualified || len(n.Fields) == 0 || !slices.Contains(own, n.Fields[0].GetString_().GetSval())
 		default: // table.column or schema.table.column
 			c.qualify(n.Fields[len(n.Fields)-2].GetString_().GetSval())
 		}
@@ -219,7 +258,29 @@ func (a *analysis) collect(node any, c *columns) {
 	case *pgparse.Alias:
 		c.declare(n.Aliasname)
 	}
-	pgparse.Children(node, func(child any) { a.collect(child, c) })
+	pgparse.Children(node, func(child any) { a.collect(child, c, own) })
+}
+
+// collectLevel adds the columns of a query to c. A name without a qualifier is a
+// column of the query's own tables wherever they have one, and of a query around
+// it only where they have none. The items of FROM do not see each other.
+func (a *analysis) collectLevel(n *pgparse.SelectStmt, c *columns) {
+	var own []string
+	from := make(map[any]bool, len(n.FromClause))
+	for _, item := range n.FromClause {
+		item := pgparse.Unwrap(item)
+		from[item] = true
+		if a.columnsIn != nil {
+			own = append(own, a.columnsIn(item)...)
+		}
+	}
+	pgparse.Children(n, func(child any) {
+		if _, ok := child.(*pgparse.WithClause); ok || from[child] {
+			a.collect(child, c, nil)
+			return
+		}
+		a.collect(child, c, own)
+	})
 }
 
 func (c *columns) add(other *columns) {

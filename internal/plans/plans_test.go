@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/policy"
 	"github.com/scoped-pgx/scoped/rewrite"
 )
@@ -164,6 +165,11 @@ func TestPlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	db := load(t)
+	read, err := catalog.Read(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := rewrite.Rewriter{Policy: p, Catalog: read}
 	files, err := filepath.Glob("testdata/*.md")
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +189,7 @@ func TestPlans(t *testing.T) {
 				}
 			}
 			t.Run(filepath.Base(file)+"/"+c.name, func(t *testing.T) {
-				differences += c.compare(t, db, p, seen)
+				differences += c.compare(t, db, w, seen)
 			})
 		}
 	}
@@ -201,8 +207,8 @@ func TestPlans(t *testing.T) {
 
 // compare compares the plans in every mode, and the results in one. It returns
 // lines about the differences.
-func (c *comparison) compare(t *testing.T, db database, p *policy.Policy, seen map[string]bool) (differences string) {
-	r, err := rewrite.New(c.blocks[0], p, shape(t, p, c.scope))
+func (c *comparison) compare(t *testing.T, db database, w rewrite.Rewriter, seen map[string]bool) (differences string) {
+	r, err := w.Rewrite(c.blocks[0], shape(t, w.Policy, c.scope))
 	if err != nil {
 		t.Fatal(err)
 	}
