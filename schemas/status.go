@@ -210,18 +210,20 @@ func lockShared(ctx context.Context, tx Querier, schema string) error {
 
 // lock asks again and again: a statement that waited for the lock would hold a
 // snapshot, for which a CREATE INDEX CONCURRENTLY of the lock's holder would wait,
-// and the server does not see that they wait for each other.
+// and the server does not see that they wait for each other. For the same reason it
+// asks by the simple protocol, as a portal keeps its snapshot until the next one.
 func lock(ctx context.Context, tx Querier, function, schema string) error {
-	for {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, 500*time.Millisecond) {
 		var locked bool
-		err := tx.QueryRow(ctx, `SELECT pg_catalog.`+function+`(pg_catalog.hashtextextended($1, 0))`, "scoped-pgx schema "+schema).Scan(&locked)
+		err := tx.QueryRow(ctx, `SELECT pg_catalog.`+function+`(pg_catalog.hashtextextended($1, 0))`,
+			pgx.QueryExecModeSimpleProtocol, "scoped-pgx schema "+schema).Scan(&locked)
 		if locked || err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(wait):
 		}
 	}
 }

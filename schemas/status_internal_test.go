@@ -115,6 +115,10 @@ func TestLock(t *testing.T) {
 	if err := Lock(ctx, txs[2], "t_b"); err != nil {
 		t.Fatal(err)
 	}
+	var snapshots int
+	if err := txs[2].QueryRow(ctx, `SELECT count(backend_xmin) FROM pg_stat_activity WHERE state = 'idle in transaction'`).Scan(&snapshots); err != nil || snapshots > 0 {
+		t.Errorf("%d who hold a lock hold a snapshot too, %v", snapshots, err)
+	}
 	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
 	defer cancel()
 	if err := Lock(short, txs[2], "t_a"); !errors.Is(err, context.DeadlineExceeded) {

@@ -39,7 +39,7 @@ The exit status is 0 when all is well, 1 when the command worked and what it loo
 			return errors.New("a command is missing")
 		},
 	}
-	group.AddCommand(newSchemaListCommand())
+	group.AddCommand(newSchemaListCommand(), newSchemaMigrateCommand())
 	return group
 }
 
@@ -60,6 +60,10 @@ func (f *schemaFlags) find(command *cobra.Command) (*policy.Dimension, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f.findIn(p)
+}
+
+func (f *schemaFlags) findIn(p *policy.Policy) (*policy.Dimension, error) {
 	var names []string
 	var found *policy.Dimension
 	for _, d := range p.Dimensions() {
