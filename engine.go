@@ -115,13 +115,14 @@ func (e *engine) readCatalog(ctx context.Context, q catalog.Querier) error {
 	if e.catalog != nil {
 		return nil
 	}
-	read, err := catalog.Read(ctx, q)
+	p := e.rules.Load().policy
+	read, err := catalog.ReadFor(ctx, q, p)
 	if err != nil {
 		return configError("the catalogue could not be read from the server",
 			"connect to PostgreSQL 14 or later, or give the catalogue as a file with "+catalogKey+" or WithCatalog", err)
 	}
 	e.catalog = read
-	if err := e.use(e.rules.Load().policy); err != nil {
+	if err := e.use(p); err != nil {
 		e.catalog = nil
 		return err
 	}

@@ -6,9 +6,11 @@ import (
 	"database/sql"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/internal/pgtest"
+	"github.com/scoped-pgx/scoped/policy"
 )
 
 var update = flag.Bool("update", false, "write the results into the golden files")
@@ -176,6 +179,63 @@ func TestReadSchemas(t *testing.T) {
 	}
 	if c.Table("Other one", "Child") == nil || c.Table("public", "child") != nil || c.Table("public", "point3") == nil {
 		t.Error(text(t, c))
+	}
+}
+
+// What is read for a policy lacks the schemas of its values, and nothing else.
+func TestReadFor(t *testing.T) {
+	var schema strings.Builder
+	for _, name := range []string{"t_acme", `t_O'Neil"`, "t__template", "t_", "tx_acme", "T_acme", "t_kept", `t_\kept`,
+		"x%_!'1.y", "x%_!'t.y", "xab!'1.y", `x%_!'\.y`} {
+		fmt.Fprintf(&schema, `CREATE SCHEMA %[1]s; CREATE TABLE %[1]s.post (id bigint PRIMARY KEY); CREATE TYPE %[1]s.pair AS (a integer);
+			CREATE FUNCTION %[1]s.of_row(%[1]s.post) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$;`, pgx.Identifier{name}.Sanitize())
+	}
+	conn, _ := connect(t, schema.String()+"CREATE FUNCTION t_acme.only_here(t_acme.post) RETURNS text LANGUAGE sql AS $$ SELECT 'x' $$")
+	all, err := catalog.Read(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		`dimensions: {site: {type: bigint}}`,
+		`dimensions: {tenant: {schema: "t_{value}", template: t__template}}
+tables: {post: {tenant: schema}, t_kept.post: shared, '"t_\kept".post': shared}`,
+		`dimensions: {tenant: {schema: "t_{value}", template: t__template}, other: {schema: "x%_!'{value}.y", template: "\"x%_!'t.y\""}}
+tables: {post: {tenant: schema}, other: {other: schema}, t_kept.post: shared, '"t_\kept".post': shared, '"x%_!''\.y".post': denied}`,
+	} {
+		p, err := policy.Parse("policy.yaml", []byte("version: 1\n"+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, table := range all.Tables() {
+			if p.TenantSchema(table.Schema) == nil {
+				want = append(want, table.Schema+"."+table.Name)
+			}
+		}
+		for _, conforming := range []string{"on", "off"} {
+			if _, err := conn.Exec(t.Context(), "SET standard_conforming_strings = "+conforming); err != nil {
+				t.Fatal(err)
+			}
+			c, err := catalog.ReadFor(t.Context(), conn, p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, table := range c.Tables() {
+				got = append(got, table.Schema+"."+table.Name)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s\n%q, want %q", text, got, want)
+			}
+			for _, f := range c.Functions() {
+				if p.TenantSchema(f.Schema) != nil || !f.Row {
+					t.Errorf("%s\n%+v", text, f)
+				}
+			}
+			if !c.CallsFunction("only_here", true) || !c.CallsFunction("of_row", true) {
+				t.Errorf("%s\na function is lost: %+v", text, c.Functions())
+			}
+		}
 	}
 }
 

@@ -48,7 +48,8 @@ func (f Finding) String() string {
 // the order of the policy file: tables and columns that do not exist, types that
 // cannot be compared, and paths without the unique key and the foreign key on
 // which the guarantee rests. A table that the policy does not list is none: its
-// statements are refused.
+// statements are refused. What lies in a schema for each value of a dimension is
+// looked for in the template.
 func (c *Catalog) Check(p *policy.Policy) []Finding {
 	k := &checker{catalog: c}
 	for _, t := range p.Tables() {
@@ -58,7 +59,7 @@ func (c *Catalog) Check(p *policy.Policy) []Finding {
 		}
 	}
 	for _, t := range c.tables {
-		if k.table = p.Table(t.Schema, t.Name); k.table == nil {
+		if k.table = p.Table(t.Schema, t.Name); k.table == nil || p.TenantSchema(t.Schema) != nil {
 			continue
 		}
 		if t.Kind == Type {
@@ -124,7 +125,8 @@ func (k *checker) scoping(t *Table, s policy.Scoping) {
 
 // beside compares what the policy says of a table beside its scopings.
 func (k *checker) beside(t *Table) {
-	if t.Kind == View && k.table.Access == policy.Scoped && !k.table.View {
+	isTested := len(k.table.Scopings) > 0 || k.table.Where != nil || len(k.table.References) > 0
+	if t.Kind == View && isTested && !k.table.View {
 		k.find(ViewNotMarked, "add view: true to its entry, so that no condition is evaluated before its guard", "%s.%s is a view", t.Schema, t.Name)
 	}
 	if k.table.Where != nil {
@@ -192,6 +194,9 @@ func hasColumns(t *Table) string {
 func (c *Catalog) suggestTable(t *policy.Table) string {
 	for _, other := range c.tables {
 		if other.Kind != Type && other.Schema != t.Schema && other.Name == t.Name {
+			if t.In != nil {
+				return fmt.Sprintf("the schema %s has one: create it in the template too, or remove the entry", other.Schema)
+			}
 			return fmt.Sprintf("there is a table of that name in the schema %s", other.Schema)
 		}
 	}

@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,6 +24,43 @@ func TestCheckGolden(t *testing.T) {
 		// Their comment in schema.sql says why they refer to nothing.
 		if f.Table != "public.link" && f.Table != "public.notice" {
 			t.Error(f)
+		}
+	}
+}
+
+// What lies in a schema for each value is compared with the template.
+func TestCheckSchemas(t *testing.T) {
+	conn, _ := connect(t, script(t, "../testdata/rewrite/schemas/schema.sql"), `
+		DROP TABLE t__template."Archive";
+		ALTER TABLE t__template.invoice_line DROP site_id;
+		ALTER TABLE t_acme.line_note DROP line_id;
+		DROP TABLE t_acme.invoice CASCADE;
+		CREATE VIEW t__template.log_view AS SELECT 1;`)
+	p, err := policy.Load("../testdata/rewrite/schemas/policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := catalog.Read(t.Context(), conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	some, err := catalog.ReadFor(t.Context(), conn, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c, hint := range map[*catalog.Catalog]string{
+		all:  "the schema t_O'Neil has one: create it in the template too, or remove the entry",
+		some: "create it, take another snapshot, or remove the entry",
+	} {
+		var got []string
+		for _, f := range c.Check(p) {
+			got = append(got, fmt.Sprint(f.Code, " ", f))
+		}
+		if want := []string{
+			"column-missing 12:3: table t__template.invoice_line has no column site_id; it has id, invoice_id, amount",
+			"table-missing 15:3: table t__template.Archive does not exist; " + hint,
+		}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

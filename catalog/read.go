@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/scoped-pgx/scoped/policy"
 )
 
 // A Querier asks a server. *pgx.Conn, *pgxpool.Pool and pgx.Tx are Queriers;
@@ -35,8 +38,20 @@ func (q sqlQuerier) QueryRow(ctx context.Context, query string, args ...any) pgx
 // parameters, whose answer is one snapshot of the server's, and needs no right
 // but to connect. A fault is an *Error around the server's own.
 func Read(ctx context.Context, q Querier, schemas ...string) (*Catalog, error) {
+	return read(ctx, q, Query, schemas)
+}
+
+// ReadFor is Read for use under a policy. Where values of its dimensions choose
+// schemas, there may be thousands of them with the same tables: they are left out,
+// as the template tells what is in them. Functions that only they have count as the
+// template's.
+func ReadFor(ctx context.Context, q Querier, p *policy.Policy, schemas ...string) (*Catalog, error) {
+	return read(ctx, q, QueryFor(p), schemas)
+}
+
+func read(ctx context.Context, q Querier, query string, schemas []string) (*Catalog, error) {
 	var text string
-	if err := q.QueryRow(ctx, Query).Scan(&text); err != nil {
+	if err := q.QueryRow(ctx, query).Scan(&text); err != nil {
 		return nil, &Error{
 			Message: "the server's catalogues could not be read",
 			Hint:    "connect without scoped, to PostgreSQL 14 or later",
@@ -46,7 +61,7 @@ func Read(ctx context.Context, q Querier, schemas ...string) (*Catalog, error) {
 	return Decode(text, schemas...)
 }
 
-// Decode returns the catalogue that the answer of Query holds, of the named
+// Decode returns the catalogue that the answer of Query or QueryFor holds, of the named
 // schemas or of all. It is for those who cannot give Read a Querier.
 func Decode(answer string, schemas ...string) (*Catalog, error) {
 	var f file
@@ -78,7 +93,46 @@ func Decode(answer string, schemas ...string) (*Catalog, error) {
 // which depends on the session's search_path. Foreign keys that PostgreSQL adds
 // for the partitions of the table referred to are left out. A unique index
 // counts like a constraint, unless it is partial, on expressions, or not valid.
-const Query = `
+const Query = queryTables + queryFunctions + "n.nspname" + queryEnd
+
+// QueryFor is Query with which ReadFor asks.
+func QueryFor(p *policy.Policy) string {
+	var any, template string
+	for _, d := range p.Dimensions() {
+		if d.Schemas == nil {
+			continue
+		}
+		values := isValues(d.Schemas)
+		any += " AND NOT (" + values + ")"
+		template += " WHEN " + values + " THEN " + literal(d.Schemas.Template)
+	}
+	if any == "" {
+		return Query
+	}
+	return queryTables + any + queryFunctions + "CASE" + template + " ELSE n.nspname END" + queryEnd
+}
+
+// isValues returns the condition that the schema n is one of a value.
+func isValues(s *policy.Schemas) string {
+	like := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_", policy.Placeholder, "_%").Replace(s.Pattern())
+	names := make([]string, 0, 4)
+	for _, name := range s.Reserved() {
+		names = append(names, literal(name))
+	}
+	return "n.nspname LIKE " + literal(like) + " ESCAPE '!' AND n.nspname NOT IN (" + strings.Join(names, ", ") + ")"
+}
+
+// literal returns a text as a constant, whatever standard_conforming_strings is.
+func literal(text string) string {
+	text = strings.ReplaceAll(text, "'", "''")
+	if strings.Contains(text, `\`) {
+		return "E'" + strings.ReplaceAll(text, `\`, `\\`) + "'"
+	}
+	return "'" + text + "'"
+}
+
+const (
+	queryTables = `
 SELECT pg_catalog.jsonb_build_object('version', 1, 'tables', coalesce((
   SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
     'schema', n.nspname,
@@ -135,11 +189,15 @@ SELECT pg_catalog.jsonb_build_object('version', 1, 'tables', coalesce((
   )))
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`
+
+	queryFunctions = `
 ), '[]'), 'functions', coalesce((
   SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('schema', f.nspname, 'name', f.proname, 'row', f.takes_row))
   FROM (
-    SELECT n.nspname, p.proname, pg_catalog.bool_or(t.typtype = 'c'
+    SELECT `
+
+	queryEnd = ` AS nspname, p.proname, pg_catalog.bool_or(t.typtype = 'c'
       OR EXISTS (SELECT 1 FROM pg_catalog.pg_type b WHERE b.oid = t.typbasetype AND b.typtype IN ('c', 'd'))
       OR t.typname IN ('record', 'any', 'anyelement', 'anynonarray', 'anycompatible', 'anycompatiblenonarray')) AS takes_row
     FROM pg_catalog.pg_proc p
@@ -147,5 +205,6 @@ SELECT pg_catalog.jsonb_build_object('version', 1, 'tables', coalesce((
     JOIN pg_catalog.pg_type t ON t.oid = p.proargtypes[0]
     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       AND p.pronargs - p.pronargdefaults <= 1 AND p.prokind <> 'p'
-    GROUP BY n.nspname, p.proname) f
+    GROUP BY 1, p.proname) f
 ), '[]'))::pg_catalog.text`
+)

@@ -2,14 +2,15 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// placeholder stands for the value in the names of a dimension's schemas.
-const placeholder = "{value}"
+// Placeholder stands for the value in the names of a dimension's schemas.
+const Placeholder = "{value}"
 
 // Schemas says which schema each value of a dimension has. Tables in them live
 // once for each value, and once in the template, from which the others are made
@@ -31,8 +32,12 @@ type Registry struct {
 	Column        string // that holds the value
 }
 
-// Pattern returns the names of the schemas, {value} being the value.
+// Pattern returns the names of the schemas, in which Placeholder is the value.
 func (s *Schemas) Pattern() string { return s.pattern }
+
+// Reserved returns the schemas that are no value's whatever their names are: those
+// that the policy uses otherwise, the template among them. They are sorted.
+func (s *Schemas) Reserved() []string { return slices.Sorted(maps.Keys(s.reserved)) }
 
 // Name returns the schema of a value. It refuses values whose schema cannot exist
 // or is not theirs: names that PostgreSQL would cut off or keeps for itself, those
@@ -175,10 +180,10 @@ func (l *loader) schemas(d *Dimension, n *node, fields map[string]*node) {
 	if pattern := fields["schema"]; pattern == nil {
 		l.fail(n, "the names of the schemas are missing", schemasForm)
 	} else if l.expect(pattern, text, "schema", schemasForm) {
-		prefix, suffix, ok := strings.Cut(pattern.text, placeholder)
+		prefix, suffix, ok := strings.Cut(pattern.text, Placeholder)
 		switch {
-		case !ok || strings.Contains(suffix, placeholder):
-			l.fail(pattern, fmt.Sprintf("%q must hold %s once", pattern.text, placeholder), schemasForm)
+		case !ok || strings.Contains(suffix, Placeholder):
+			l.fail(pattern, fmt.Sprintf("%q must hold %s once", pattern.text, Placeholder), schemasForm)
 		case len(prefix)+len(suffix) >= maxName:
 			l.fail(pattern, fmt.Sprintf("%q leaves no room for a value: PostgreSQL's names have at most %d bytes", pattern.text, maxName), "")
 		case strings.ContainsFunc(pattern.text, func(r rune) bool { return r == '\\' || !unicode.IsGraphic(r) }):

@@ -7,11 +7,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/catalog"
+	"github.com/scoped-pgx/scoped/policy"
 )
 
 func newCatalogCommand() *cobra.Command {
 	command := &cobra.Command{
-		Use:   "catalog [--dsn DSN] [--schema NAME]…",
+		Use:   "catalog [--dsn DSN] [--schema NAME]… [--policy FILE]",
 		Short: "the catalogue of a database's tables, for those who rewrite with one",
 		Long: `
 scoped catalog prints the catalogue of a database's tables, which "scoped rewrite --catalog"
@@ -29,9 +30,22 @@ could not work; then standard error says why.`},
 	dsn := dsnFlag(command)
 	schemas := command.Flags().StringArray("schema", nil,
 		"only the tables of the schema `NAME`; may be given several times. Without it, those of all schemas but the system's.")
+	policyFile := command.Flags().String("policy", "",
+		"the policy's `FILE`: the schemas of its dimensions' values are left out, as the template tells what is in them")
+	completeFiles(command, "policy", "yaml", "yml")
 	command.RunE = func(command *cobra.Command, _ []string) error {
+		read := catalog.Read
+		if *policyFile != "" {
+			p, err := policy.Load(*policyFile)
+			if err != nil {
+				return err
+			}
+			read = func(ctx context.Context, q catalog.Querier, schemas ...string) (*catalog.Catalog, error) {
+				return catalog.ReadFor(ctx, q, p, schemas...)
+			}
+		}
 		c, err := ask(command, *dsn, "reading the catalogue", func(ctx context.Context, conn *pgx.Conn) (*catalog.Catalog, error) {
-			return catalog.Read(ctx, conn, *schemas...)
+			return read(ctx, conn, *schemas...)
 		})
 		if err != nil {
 			return err

@@ -44,6 +44,32 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
+// TestCatalogFor prints the catalogue of tables that live in a schema for each
+// value, and rewrites with it.
+func TestCatalogFor(t *testing.T) {
+	schema, err := os.ReadFile(filepath.Join(filepath.Dir(schemasPolicy), "schema.sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if status := run([]string{"catalog", "--dsn", pgtest.DSN(t, string(schema)), "--policy", schemasPolicy}, nil, &stdout, &stderr); status != exitOK || stderr.Len() > 0 {
+		t.Fatal(status, stderr.String())
+	}
+	if text := stdout.String(); !strings.Contains(text, `"schema": "t__template"`) || strings.Contains(text, "t_acme") {
+		t.Error(text)
+	}
+	file := filepath.Join(t.TempDir(), "catalog.json")
+	if err := os.WriteFile(file, stdout.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout.Reset()
+	args := []string{"rewrite", "--policy", schemasPolicy, "--scope", "tenant=acme", "--scope", "site=1", "--catalog", file}
+	const want = `INSERT INTO "t_acme".invoice_line (id, invoice_id, site_id) VALUES (9, 1, $1::bigint)`
+	if status := run(args, strings.NewReader("INSERT INTO invoice_line VALUES (9, 1)"), &stdout, &stderr); status != exitOK || !strings.Contains(stdout.String(), want) {
+		t.Error(status, stdout.String(), stderr.String())
+	}
+}
+
 func TestDatabaseFaults(t *testing.T) {
 	for _, args := range [][]string{
 		{"catalog", "file.sql"}, {"catalog", "--nosuch"}, {"catalog", "--dsn", "postgres://%zz/"},

@@ -12,7 +12,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files of testdata instead of comparing with them")
 
-const testPolicy = "testdata/policy.yaml"
+const (
+	testPolicy    = "testdata/policy.yaml"
+	schemasPolicy = "../../testdata/rewrite/schemas/policy.yaml"
+)
 
 // TestGolden compares what the command says and its exit status with the
 // transcript of the same name in testdata.
@@ -49,6 +52,14 @@ func TestGolden(t *testing.T) {
 		{name: "warm", args: []string{"--warm", "--scope", "site=1,2", "--scope", "user=7", "--scope", "tenant=*", "testdata/blog.sql", "testdata/refused.sql"}},
 		{name: "warm_json", args: []string{"--warm", "--format", "json", "--scope", "site=1", "testdata/queries.jsonl"}},
 		{name: "warm_no_scope", args: []string{"--warm"}, stdin: "TABLE country; TABLE post"},
+		{name: "schemas", args: []string{"--policy", schemasPolicy, "--scope", "tenant=O'Neil", "--scope", "site=1"},
+			stdin: "SELECT nextval('ticket_number'), i.* FROM invoice i JOIN line_note n USING (id) JOIN usage USING (id);\n" +
+				`TABLE "t_O'Neil".invoice; TABLE t_acme.invoice; TABLE t__template.invoice; TABLE public.invoice`},
+		{name: "schemas_several", args: []string{"--policy", schemasPolicy, "--scope", "tenant=acme,x", "--scope", "site=1"}, stdin: "TABLE usage; TABLE invoice"},
+		{name: "schemas_json", args: []string{"--policy", schemasPolicy, "--format", "json", "--scope", "tenant=O'Neil", "--scope", "site=1"},
+			stdin: `{"sql": "DELETE FROM invoice_line; SELECT * FROM usage, invoice"}` + "\n" + `{"sql": "TABLE t_acme.invoice"}`},
+		{name: "schemas_no_scope", args: []string{"--policy", schemasPolicy}, stdin: "SELECT * FROM invoice LIMIT 0; TABLE invoice"},
+		{name: "schemas_warm", args: []string{"--policy", schemasPolicy, "--warm", "--scope", "tenant=acme"}, stdin: "TABLE invoice; TABLE usage; TABLE t_x.invoice"},
 		{name: "json_malformed", args: []string{"--format", "json"}, stdin: `{"sql": "SELECT 1"}` + "\n" + `{"sql": "SELECT 2"` + "\n" + `{"sql": "SELECT 3"}`},
 	}
 	for _, test := range tests {
@@ -68,6 +79,8 @@ func TestGoldenExplain(t *testing.T) {
 		{"--scope", "site=*", "DELETE FROM post"},
 		{"--scope", "tenant=o'neill,a", "TABLE document"},
 		{"--disabled", "nightly export", "SELECT 1 FROM secret"},
+		{"--policy", schemasPolicy, "--scope", "tenant=acme", "--scope", "site=1", "SELECT l.id, 'open'::invoice_status FROM invoice JOIN line_note l ON l.id = total"},
+		{"--policy", schemasPolicy, "SELECT id FROM invoice LIMIT 0"},
 		{"SELECT *\nFROM post"},
 		{"--scope", "site=1", "SELECT 1; SELECT 2"},
 		{"--scope", "site=1", "--format", "json", "SELECT id FROM comment WHERE id < $1"},
@@ -110,6 +123,10 @@ func TestGoldenFaults(t *testing.T) {
 		{"rewrite", "--policy", testPolicy, "--scope", "key=0123"},
 		{"rewrite", "--policy", testPolicy, "--scope", "key=01234567x89ab-cdef-0123-456789abcdef"},
 		{"rewrite", "--policy", testPolicy, "--scope", "tenant=\xff"},
+		{"rewrite", "--policy", schemasPolicy, "--scope", "tenant="},
+		{"rewrite", "--policy", schemasPolicy, "--scope", "tenant=_template"},
+		{"rewrite", "--policy", schemasPolicy, "--scope", `tenant=a\b`},
+		{"rewrite", "--policy", schemasPolicy, "--scope", "tenant=" + strings.Repeat("x", 62)},
 	} {
 		all.WriteString(transcript(args, ""))
 	}

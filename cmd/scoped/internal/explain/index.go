@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/scope"
 	"github.com/scoped-pgx/scoped/policy"
 	"github.com/scoped-pgx/scoped/rewrite"
 )
@@ -25,7 +26,7 @@ func (r *Report) indexes(ctx context.Context, tx pgx.Tx) error {
 		if t.policy == nil || t.Guard == "" {
 			continue
 		}
-		l := lookups{shape: r.scope.Shape, insert: t.Access == "insert"}
+		l := lookups{scope: r.scope, insert: t.Access == "insert"}
 		l.table(t.policy)
 		for _, c := range l.columns {
 			names, err := indexesOf(ctx, tx, c)
@@ -60,13 +61,13 @@ func indexesOf(ctx context.Context, tx pgx.Tx, c column) ([]string, error) {
 // and the keys that paths lead to. A row that is inserted is not looked for, only
 // those that its paths lead to.
 type lookups struct {
-	shape   rewrite.Shape
+	scope   *scope.Scope
 	insert  bool
 	columns []column
 }
 
 func (l *lookups) add(t *policy.Table, name string) {
-	if c := (column{t.Schema, t.Name, name}); !slices.Contains(l.columns, c) {
+	if c := (column{l.scope.Schema(t), t.Name, name}); !slices.Contains(l.columns, c) {
 		l.columns = append(l.columns, c)
 	}
 }
@@ -74,7 +75,7 @@ func (l *lookups) add(t *policy.Table, name string) {
 func (l *lookups) table(t *policy.Table) {
 	for i := range t.Scopings {
 		s := &t.Scopings[i]
-		if p := l.shape.Presence(s.Dimension); p != rewrite.Absent && p != rewrite.All {
+		if p := l.scope.Shape.Presence(s.Dimension); p != rewrite.Absent && p != rewrite.All {
 			l.scoping(t, s)
 		}
 	}

@@ -28,6 +28,8 @@ func (r *Report) table(ref rewrite.TableRef, source []string) Table {
 	case t.Guard != "":
 	case t.policy.Access != policy.Scoped:
 		t.Note = "it is shared"
+	case t.policy.In != nil && len(t.policy.Scopings) == 0:
+		t.Note = fmt.Sprintf("the scope on %q chooses its schema", t.policy.In.Name)
 	case len(o.unrestricted) > 0:
 		t.Note = "the scope is unrestricted on " + strings.Join(o.unrestricted, " and ")
 	}

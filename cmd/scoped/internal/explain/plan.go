@@ -42,7 +42,7 @@ func (r *Report) Ask(ctx context.Context, conn *pgx.Conn, args []string, analyze
 	}
 	defer tx.Rollback(ctx)
 	p := &planner{ctx: ctx, tx: tx, args: args}
-	err = p.prepare(r.scope.Policy.SearchPath())
+	err = p.prepare(r.scope.SearchPath())
 	if err == nil {
 		// What the server finds wrong it says of the user's own text first.
 		r.PlanWithout, err = p.explain("scoped_without", r.SQL, r.outcome.Params, nil, "VERBOSE")
@@ -103,7 +103,7 @@ type planner struct {
 }
 
 // prepare has the server plan for all values, as it does for statements that are
-// run often, and look for names where the policy does.
+// run often, and look for names where the scope does.
 func (p *planner) prepare(searchPath []string) error {
 	path := make([]string, len(searchPath))
 	for i, schema := range searchPath {

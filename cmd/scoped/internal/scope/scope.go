@@ -2,6 +2,7 @@
 package scope
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,11 +25,14 @@ type Scope struct {
 	// Values, by Dimension.Index, are what is bound for a dimension: int64 or
 	// string for one value, a []any of them for several.
 	Values []any
+
+	schemas []string // that values choose, by Dimension.Index
 }
 
 // New reads options such as site=1, site=1,2 and site=*.
 func New(p *policy.Policy, options []string) (*Scope, error) {
-	s := &Scope{Policy: p, Values: make([]any, len(p.Dimensions()))}
+	n := len(p.Dimensions())
+	s := &Scope{Policy: p, Values: make([]any, n), schemas: make([]string, n)}
 	for _, option := range options {
 		if err := s.add(option); err != nil {
 			return nil, fmt.Errorf("--scope %q: %w", option, err)
@@ -65,6 +69,11 @@ func (s *Scope) add(option string) error {
 	if len(values) == 1 {
 		s.Shape = s.Shape.With(d, rewrite.One)
 		s.Values[d.Index] = values[0]
+		if d.Schemas != nil {
+			var err error
+			s.schemas[d.Index], err = d.Schemas.Name(fmt.Sprint(values[0]))
+			return err
+		}
 	} else {
 		s.Shape = s.Shape.With(d, rewrite.Many)
 		s.Values[d.Index] = values
@@ -122,6 +131,27 @@ func readValue(text string, t policy.Type) (any, error) {
 	return nil, fmt.Errorf("values of type %s cannot be written on the command line", t)
 }
 
+// Schema returns the schema in which a table lies: where a value chooses it and the
+// scope has none, the template.
+func (s *Scope) Schema(t *policy.Table) string {
+	if t.In != nil && s.schemas[t.In.Index] != "" {
+		return s.schemas[t.In.Index]
+	}
+	return t.Schema
+}
+
+// SearchPath returns the schemas in which the scope looks for unqualified names:
+// those of its values before those of the policy.
+func (s *Scope) SearchPath() []string {
+	var path []string
+	for _, d := range s.Policy.Dimensions() {
+		if d.Schemas != nil {
+			path = append(path, cmp.Or(s.schemas[d.Index], d.Schemas.Template))
+		}
+	}
+	return append(path, s.Policy.SearchPath()...)
+}
+
 // An Outcome is what becomes of one statement: what is sent, or a refusal.
 type Outcome struct {
 	SQL     string
@@ -144,6 +174,9 @@ func (s *Scope) Rewrite(text string) (Outcome, error) {
 		return Outcome{SQL: text}, nil
 	}
 	r, err := rewrite.Rewriter{Policy: s.Policy, Catalog: s.Catalog}.Rewrite(text, s.Shape)
+	if err == nil && len(r.Schemas) > 0 {
+		r, err = r.In(s.schemas)
+	}
 	if err != nil {
 		var refusal *rewrite.Error
 		if errors.As(err, &refusal) {
