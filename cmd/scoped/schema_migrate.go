@@ -26,15 +26,16 @@ run goes on where one failed, was interrupted or killed.`,
   scoped schema migrate --policy policy.yaml migrations --dry-run
   scoped schema migrate --policy policy.yaml migrations --jobs 8 --on-error continue
   scoped schema migrate --policy policy.yaml migrations --goose
-  scoped schema migrate --policy policy.yaml --name 2024-05 --exec 'psql -v ON_ERROR_STOP=1 -1 -f 2024-05.sql'`,
+  scoped schema migrate --policy policy.yaml --name paid --exec 'psql -v ON_ERROR_STOP=1 -f paid.sql'`,
 		Annotations: map[string]string{notes: `
-The files of FOLDER that end with .sql run in the order of their names, each once in a schema, with
-the schema and then the policy's search path as search_path: unqualified names mean the schema. A
-file that ran may not be changed. With --goose they are in the form of github.com/pressly/goose.
+The files of FOLDER that end with .sql run in the order of their names, each once in a schema,
+with the schema and then the policy's search path as search_path: unqualified names mean the
+schema. A file that ran may not be changed. With --goose they are in the form of
+github.com/pressly/goose.
 
 A command is run by the shell, once in a schema, with the schema in SCOPED_SCHEMA, the value in
-SCOPED_VALUE, empty for the template, and the database and search_path in PGHOST, PGOPTIONS and so on. It
-runs again where scoped was killed meanwhile.
+SCOPED_VALUE, empty for the template, and the database and search_path in PGHOST, PGOPTIONS and
+so on. It runs again where scoped was killed meanwhile.
 
 The exit status is 0 when all schemas have all migrations, 1 when some failed or were not begun,
 and 2 when the command could not work.`},
