@@ -26,7 +26,7 @@ run goes on where one failed, was interrupted or killed.`,
   scoped schema migrate --policy policy.yaml migrations --dry-run
   scoped schema migrate --policy policy.yaml migrations --jobs 8 --on-error continue
   scoped schema migrate --policy policy.yaml migrations --goose
-  scoped schema migrate --policy policy.yaml --name paid --exec 'psql -v ON_ERROR_STOP=1 -f paid.sql'`,
+  scoped schema migrate --policy policy.yaml --name paid --exec 'psql -f paid.sql'`,
 		Annotations: map[string]string{notes: `
 The files of FOLDER that end with .sql run in the order of their names, each once in a schema,
 with the schema and then the policy's search path as search_path: unqualified names mean the
