@@ -3,6 +3,7 @@ package explain_test
 import (
 	"bufio"
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -199,6 +200,44 @@ func TestPlan(t *testing.T) {
 	}
 	if want := "app.post (site_id): post_site_id_body_idx (in the plan)\n"; !strings.Contains(show(t, r), want) {
 		t.Errorf("%q is not in\n%s", want, show(t, r))
+	}
+}
+
+// TestPlanInSchema shows the plans of what lies in the schema of the scope's value.
+func TestPlanInSchema(t *testing.T) {
+	const dir = "../../../../testdata/rewrite/schemas/"
+	var texts [2]string
+	for i, name := range []string{"policy.yaml", "schema.sql"} {
+		data, err := os.ReadFile(dir + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(data)
+	}
+	conn, err := pgx.Connect(t.Context(), pgtest.DSN(t, texts[1], `CREATE INDEX only_there ON "t_O'Neil".invoice_line (site_id)`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	for _, c := range []struct {
+		scopes []string
+		sql    string
+		want   []string
+	}{
+		{[]string{"tenant=O'Neil", "site=1"}, "SELECT i.status = 'open'::invoice_status, next_number() FROM invoice i JOIN line_note USING (id) JOIN country ON true",
+			[]string{`on "t_O'Neil".invoice i`, `plan without guards`, "t_O'Neil.invoice_line (site_id): only_there", "t_O'Neil.invoice_line (id): invoice_line_pkey"}},
+		{[]string{"tenant=acme", "site=1"}, "SELECT id FROM invoice_line", []string{"on t_acme.invoice_line", "t_acme.invoice_line (site_id): none begins with it"}},
+		{nil, "SELECT id FROM invoice WHERE false", []string{"One-Time Filter: false"}},
+	} {
+		r := reportUnder(t, texts[0], c.sql, c.scopes...)
+		if err := r.Ask(t.Context(), conn, nil, false); err != nil || r.Error != nil {
+			t.Fatalf("%s: %v, %+v", c.sql, err, r.Error)
+		}
+		for _, want := range c.want {
+			if text := show(t, r); !strings.Contains(text, want) {
+				t.Errorf("%q is not in\n%s", want, text)
+			}
+		}
 	}
 }
 

@@ -143,7 +143,7 @@ func (s *shell) qualifiedCandidates(text, qualifier, word string) []readline.Com
 		}
 	}
 	for _, t := range s.tables {
-		if t.Schema == wanted && t.policy.Access != policy.Denied {
+		if s.scope.schemaOf(t.policy) == wanted && t.policy.Access != policy.Denied {
 			add(t.Name, "tables")
 		}
 	}

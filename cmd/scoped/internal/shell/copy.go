@@ -201,8 +201,15 @@ func (s *shell) copyFrom(ctx context.Context, c *copying) error {
 		}
 		source.integer = append(source.integer, slices.Contains([]string{"smallint", "integer", "bigint"}, column.Type))
 	}
+	into := pgx.Identifier{t.Schema, t.Name}
+	if t.policy.In != nil { // the scope chooses the schema, or refuses the one that was named
+		into = into[1:]
+		if schema, _ := splitName(c.table); schema != "" {
+			into = pgx.Identifier{schema, t.Name}
+		}
+	}
 	err = s.attempt(ctx, `\copy `+c.table, func(ctx context.Context) (func() error, error) {
-		n, err := s.session.copyFrom(ctx, pgx.Identifier{t.Schema, t.Name}, c.columns, source)
+		n, err := s.session.copyFrom(ctx, into, c.columns, source)
 		if source.err != nil {
 			err = fmt.Errorf("%s:%d: %w", c.file, source.line, source.err)
 		}

@@ -83,8 +83,14 @@ func (s *shell) spelled(t knownTable) string {
 	return name
 }
 
-func qualified(schema, table string) string {
-	return pgparse.QuoteIdentifier(schema) + "." + pgparse.QuoteIdentifier(table)
+// qualified returns the name of a table of the catalogue, without the schema where
+// the scope chooses that.
+func (s *shell) qualified(schema, table string) string {
+	name := pgparse.QuoteIdentifier(table)
+	if t := s.policy.Table(schema, table); t != nil && t.In != nil {
+		return name
+	}
+	return pgparse.QuoteIdentifier(schema) + "." + name
 }
 
 func quoteColumns(names []string) string {
@@ -106,6 +112,9 @@ func scopeOf(t *policy.Table) string {
 		return "shared"
 	}
 	var parts []string
+	if t.In != nil {
+		parts = append(parts, t.In.Name+": schema")
+	}
 	for _, scoping := range t.Scopings {
 		parts = append(parts, scoping.Dimension.Name+": "+wayOf(scoping))
 	}
@@ -135,19 +144,20 @@ func (s *shell) describeAll(pattern string) error {
 	result := &table{out: s.screen.show, title: "Tables of the policy", footer: true}
 	_ = result.begin([]column{{name: "Schema"}, {name: "Name"}, {name: "Type"}, {name: "Scope"}})
 	for _, t := range s.tables {
-		if matches(pattern, t) {
-			_ = result.row([][]byte{[]byte(t.Schema), []byte(t.Name), []byte(t.Kind), []byte(scopeOf(t.policy))})
+		schema := s.scope.schemaOf(t.policy)
+		if matches(pattern, schema, t.Name) {
+			_ = result.row([][]byte{[]byte(schema), []byte(t.Name), []byte(t.Kind), []byte(scopeOf(t.policy))})
 		}
 	}
 	return result.end("", len(result.rows))
 }
 
-func matches(pattern string, t knownTable) bool {
+func matches(pattern, schema, table string) bool {
 	if pattern == "" {
 		return true
 	}
-	schema, name := splitName(pattern)
-	return wild(name, t.Name) && (schema == "" || wild(schema, t.Schema))
+	wantedSchema, wanted := splitName(pattern)
+	return wild(wanted, table) && (wantedSchema == "" || wild(wantedSchema, schema))
 }
 
 // wild reports whether text matches a pattern with * and ?.
@@ -165,7 +175,7 @@ func wild(pattern, text string) bool {
 func (s *shell) describe(t knownTable) error {
 	kind := string(t.Kind)
 	var text strings.Builder
-	result := &table{out: writerTo(&text), title: fmt.Sprintf(`%s "%s.%s"`, strings.ToUpper(kind[:1])+kind[1:], t.Schema, t.Name)}
+	result := &table{out: writerTo(&text), title: fmt.Sprintf(`%s "%s.%s"`, strings.ToUpper(kind[:1])+kind[1:], s.scope.schemaOf(t.policy), t.Name)}
 	_ = result.begin([]column{{name: "Column"}, {name: "Type"}, {name: "Nullable"}, {name: "Default"}})
 	for _, c := range t.Columns {
 		nullable, value := "", ""
@@ -180,7 +190,11 @@ func (s *shell) describe(t knownTable) error {
 		case c.Default:
 			value = "yes"
 		}
-		_ = result.row([][]byte{[]byte(c.Name), []byte(c.Type), []byte(nullable), []byte(value)})
+		kind := c.Type
+		if t.policy.In != nil { // the scope chooses the schema of the type too
+			kind = strings.TrimPrefix(kind, pgparse.QuoteIdentifier(t.Schema)+".")
+		}
+		_ = result.row([][]byte{[]byte(c.Name), []byte(kind), []byte(nullable), []byte(value)})
 	}
 	if err := result.end("", 0); err != nil {
 		return err

@@ -62,7 +62,7 @@ func (s *shell) newLookup(text string) (*lookup, error) {
 			return nil, err
 		}
 		next := fmt.Sprintf("t%d", i+1)
-		l.joins += fmt.Sprintf(" JOIN %s AS %s ON %s.%s = %s.%s", qualified(key.Schema, key.Table), next,
+		l.joins += fmt.Sprintf(" JOIN %s AS %s ON %s.%s = %s.%s", s.qualified(key.Schema, key.Table), next,
 			next, pgparse.QuoteIdentifier(key.Keys[0]), alias, pgparse.QuoteIdentifier(key.Columns[0]))
 		if at = s.catalog.Table(key.Schema, key.Table); at == nil {
 			return nil, fmt.Errorf("the catalogue does not know the table %s.%s", key.Schema, key.Table)
@@ -86,10 +86,18 @@ func columnNames(t *catalog.Table) string {
 	return strings.Join(names, ", ")
 }
 
-// findRoot finds the table whose rows are the values of the dimension: the one
-// that is scoped on it by its own key or, where the policy has none, the one that
-// the columns of the others refer to.
+// findRoot finds the table whose rows are the values of the dimension: its registry,
+// or the one that is scoped on it by its own key or, where the policy has none, the
+// one that the columns of the others refer to.
 func (s *shell) findRoot(l *lookup) error {
+	if schemas := l.dimension.Schemas; schemas != nil && schemas.Registry != nil {
+		r := schemas.Registry
+		l.root, l.key = s.catalog.Table(r.Schema, r.Table), r.Column
+		if l.root == nil || l.root.Column(l.key) == nil {
+			return fmt.Errorf("the registry %s.%s of %q does not exist, or has no column %s", r.Schema, r.Table, l.dimension.Name, l.key)
+		}
+		return nil
+	}
 	type root struct {
 		table *catalog.Table
 		key   string
@@ -164,7 +172,7 @@ func reference(t *catalog.Table, step string) (catalog.ForeignKey, error) {
 
 // query returns the SQL of a look-up: the key, the column that is looked at, and
 // what else tells people which row it is.
-func (l *lookup) query(condition string) string {
+func (s *shell) query(l *lookup, condition string) string {
 	columns := []string{"r." + pgparse.QuoteIdentifier(l.key)}
 	switch {
 	case l.joins != "": // by another name than the root's own
@@ -180,7 +188,7 @@ func (l *lookup) query(condition string) string {
 		}
 	}
 	return fmt.Sprintf("SELECT %s FROM %s AS r%s%s ORDER BY 1 LIMIT %d",
-		strings.Join(columns, ", "), qualified(l.root.Schema, l.root.Name), l.joins, condition, maxCandidates+1)
+		strings.Join(columns, ", "), s.qualified(l.root.Schema, l.root.Name), l.joins, condition, maxCandidates+1)
 }
 
 // A notOneError says that a look-up did not find one row, and what there is.
@@ -202,7 +210,8 @@ func (e *notOneError) Error() string {
 }
 
 // lookUp returns the scope with the dimension that a look-up names. It runs
-// through the driver as every statement does, unrestricted on all dimensions.
+// through the driver as every statement does, unrestricted on all dimensions but
+// such as choose a schema.
 func (s *shell) lookUp(ctx context.Context, text string) (scopeState, error) {
 	l, err := s.newLookup(text)
 	if err != nil {
@@ -236,6 +245,11 @@ func (s *shell) lookUp(ctx context.Context, text string) (scopeState, error) {
 			return s.scope, err
 		}
 	}
+	if schemas := l.dimension.Schemas; schemas != nil {
+		if _, err := schemas.Name(key); err != nil {
+			return s.scope, err
+		}
+	}
 	return s.scope.set(l.dimension.Name, value), nil
 }
 
@@ -243,7 +257,7 @@ func (s *shell) lookUp(ctx context.Context, text string) (scopeState, error) {
 // people.
 func (s *shell) search(ctx context.Context, l *lookup, condition string, args ...any) (key string, found *table, err error) {
 	found = &table{footer: false, width: 80}
-	err = s.session.query(s.scope.all().context(ctx), func(rows pgx.Rows) error {
+	err = s.session.query(s.scope.forLookup(l.dimension).context(ctx), func(rows pgx.Rows) error {
 		_ = found.begin(columnsOf(rows.FieldDescriptions()))
 		for rows.Next() {
 			if found.rows == nil {
@@ -252,6 +266,6 @@ func (s *shell) search(ctx context.Context, l *lookup, condition string, args ..
 			_ = found.row(rows.RawValues())
 		}
 		return rows.Err()
-	}, l.query(condition), args...)
+	}, s.query(l, condition), args...)
 	return key, found, err
 }

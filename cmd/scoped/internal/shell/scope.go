@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,12 +84,37 @@ func (state scopeState) change(options []string) (scopeState, error) {
 	return to.with(s), nil
 }
 
-// all returns the scope that is unrestricted on every dimension.
-func (state scopeState) all() scopeState {
+// forLookup returns the scope that is unrestricted on every dimension but those,
+// other than the one that is looked up, of which a value chooses a schema.
+func (state scopeState) forLookup(of *policy.Dimension) scopeState {
 	for _, d := range state.policy.Dimensions() {
-		state = state.set(d.Name, scoped.All)
+		if d == of || state.schema(d) == "" {
+			state = state.set(d.Name, scoped.All)
+		}
 	}
 	return state
+}
+
+// schema returns the schema that the scope's value of a dimension chooses, or
+// nothing.
+func (state scopeState) schema(d *policy.Dimension) string {
+	switch value := state.values[d.Name].(type) {
+	case int64, string:
+		if d.Schemas != nil {
+			name, _ := d.Schemas.Name(fmt.Sprint(value)) // as scope.New has found it right
+			return name
+		}
+	}
+	return ""
+}
+
+// schemaOf returns the schema in which a table lies: where the scope chooses none,
+// what their names are like.
+func (state scopeState) schemaOf(t *policy.Table) string {
+	if t.In == nil {
+		return t.Schema
+	}
+	return cmp.Or(state.schema(t.In), t.In.Schemas.Pattern())
 }
 
 // context returns ctx with the scope in it. That of disabled scopes is new each

@@ -191,5 +191,5 @@ func readCatalog(ctx context.Context, config *pgx.ConnConfig, p *policy.Policy, 
 	if err := db.PingContext(ctx); err != nil {
 		return nil, err // without what Read says of servers that do answer
 	}
-	return catalog.Read(ctx, catalog.SQL(db))
+	return catalog.ReadFor(ctx, catalog.SQL(db), p)
 }

@@ -140,23 +140,45 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			stdout, stderr, err := r.play(t, string(script))
-			got := fmt.Sprintf("== stdout\n%s== stderr\n%s== error: %v\n", stdout, stderr, err)
-			golden := filepath.Join("testdata", test.name+".golden")
-			if *update {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("%s differs:\n%s", golden, got)
-			}
+			compare(t, test.name, fmt.Sprintf("== stdout\n%s== stderr\n%s== error: %v\n", stdout, stderr, err))
 		})
 	}
+}
+
+func compare(t *testing.T, name, got string) {
+	t.Helper()
+	golden := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs:\n%s", golden, got)
+	}
+}
+
+// TestGoldenSchemas does the same where values choose schemas.
+func TestGoldenSchemas(t *testing.T) {
+	const dir = "../../../../testdata/rewrite/schemas/"
+	var texts [3]string
+	for i, name := range []string{dir + "policy.yaml", dir + "schema.sql", "testdata/schemas.sql"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(data)
+	}
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	files := t.TempDir()
+	r := &run{dsn: pgtest.DSN(t, texts[1]), policy: texts[0], options: shell.Options{Continue: true}}
+	stdout, stderr, err := r.play(t, strings.ReplaceAll(texts[2], "DIR", files))
+	compare(t, "schemas", strings.ReplaceAll(fmt.Sprintf("== stdout\n%s== stderr\n%s== error: %v\n", stdout, stderr, err), files, "DIR"))
 }
 
 func TestLookups(t *testing.T) {
