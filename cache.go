@@ -128,7 +128,7 @@ func (c *rewriteCache) entry(key cacheKey) func(*rewrite.Rewrite, error) *entry 
 // recentEntries are some that a connection used lately, each at a place that its
 // text leads to. To find one there takes a third of the time of the cache, which
 // hashes the text and counts the look-up.
-type recentEntries [16]*entry
+type recentEntries [64]*entry
 
 // get is that of the cache. The receiver may be nil.
 func (r *recentEntries) get(c *rewriteCache, text string, b *binding) *entry {
@@ -136,7 +136,8 @@ func (r *recentEntries) get(c *rewriteCache, text string, b *binding) *entry {
 	if r == nil || text == "" || len(text) > min(longest, c.longest) {
 		return c.get(text, b)
 	}
-	place := &r[(len(text)+int(text[len(text)/2]))%len(r)]
+	n := len(text)
+	place := &r[uint(n+3*int(text[n/4])+5*int(text[n/2])+7*int(text[n-n/4-1]))%uint(len(r))]
 	if e := *place; e != nil && e.cache == c.id && e.shape == b.shape && (e.everywhere || e.schema == b.schema) && e.text == text {
 		return e
 	}
@@ -171,7 +172,7 @@ func (e *entry) error() error {
 // weigh estimates the bytes that an entry holds: the texts, and what otter, the
 // entry and the structs behind it take.
 func weigh(k cacheKey, e *entry) uint32 {
-	const overhead, perTable, perCursor = 600, 96, 48
+	const overhead, perTable, perCursor = 700, 96, 48
 	n := overhead + len(k.text)
 	if rw := e.rewrite; rw != nil {
 		// The rewrite remembers its edits, which add up to what SQL has more.

@@ -22,7 +22,7 @@ func WithLogger(logger *slog.Logger) Option {
 
 // WithCacheSize bounds the memory of the cache of rewrites and refusals, in bytes.
 // The default is 64 MiB. A text longer than an eighth of the bound is not cached.
-// Each connection keeps up to 16 entries at hand, of texts up to 4 KiB. Zero turns
+// Each connection keeps up to 64 entries at hand, of texts up to 4 KiB. Zero turns
 // the cache off, and so every statement is parsed whenever it runs.
 func WithCacheSize(bytes int) Option {
 	return func(e *engine) { e.cacheSize = bytes }

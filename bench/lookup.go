@@ -22,6 +22,7 @@ type lookupResult struct {
 	Ratio       spread  `json:"ratio"`
 	Allocations float64 `json:"allocations"`
 	Bytes       float64 `json:"bytes"`
+	InTurn      spread  `json:"in_turn_us"`    // with others, so many that its connection has none at hand
 	WithScope   spread  `json:"with_scope_us"` // a new scope made for it
 }
 
@@ -94,14 +95,27 @@ func lookupOf(ctx context.Context, conn driver.Conn, o *operation, rounds int) (
 	for i, v := range o.args(site, 1) {
 		args = append(args, driver.NamedValue{Ordinal: i + 1, Value: v})
 	}
-	hot := func(ctx context.Context) error {
+	send := func(ctx context.Context, text string) error {
 		_, err := guarded.ExecContext(ctx, text, args)
 		return err
 	}
+	hot := func(ctx context.Context) error { return send(ctx, text) }
 	if err := hot(inScope); err != nil {
 		return lookupResult{}, err
 	}
-	parses, hots, bases, fresh := make([]float64, rounds), make([]float64, rounds), make([]float64, rounds), make([]float64, rounds)
+	others, turn := make([]string, 64), 0
+	for i := range others {
+		others[i] = fresh(text)
+		if err := send(inScope, others[i]); err != nil {
+			return lookupResult{}, err
+		}
+	}
+	inTurn := func() error {
+		turn++
+		return send(inScope, others[turn%len(others)])
+	}
+	parses, hots, bases := make([]float64, rounds), make([]float64, rounds), make([]float64, rounds)
+	inTurns, anew := make([]float64, rounds), make([]float64, rounds)
 	for round := range rounds {
 		var err error
 		if parses[round], err = each(20, func() error { return parse(text) }); err != nil {
@@ -115,13 +129,17 @@ func lookupOf(ctx context.Context, conn driver.Conn, o *operation, rounds int) (
 		if hots[round], err = each(2000, func() error { return hot(inScope) }); err != nil {
 			return lookupResult{}, err
 		}
-		if fresh[round], err = each(2000, func() error { return hot(scoped.With(ctx, "site", site)) }); err != nil {
+		if inTurns[round], err = each(2000, inTurn); err != nil {
+			return lookupResult{}, err
+		}
+		if anew[round], err = each(2000, func() error { return hot(scoped.With(ctx, "site", site)) }); err != nil {
 			return lookupResult{}, err
 		}
 		hots[round] -= bases[round]
-		fresh[round] -= bases[round]
+		inTurns[round] -= bases[round]
+		anew[round] -= bases[round]
 	}
-	r := lookupResult{Parse: spreadOf(parses), Hot: spreadOf(hots), WithScope: spreadOf(fresh), Ratio: spreadOf(ratios(hots, parses))}
+	r := lookupResult{Parse: spreadOf(parses), Hot: spreadOf(hots), InTurn: spreadOf(inTurns), WithScope: spreadOf(anew), Ratio: spreadOf(ratios(hots, parses))}
 	const runs = 1000
 	r.Allocations, r.Bytes = allocations(func() error {
 		for range runs {
@@ -302,10 +320,10 @@ func (nullConn) ExecContext(context.Context, string, []driver.NamedValue) (drive
 func (b *bench) reportLookups() {
 	fmt.Fprintf(b.out, "\nHot: a statement that was seen before, without a server, beside the parser alone; µs, medians\n\n")
 	w := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "statement\tparse\thot\tratio\t1 /\tallocations\tbytes\twith a new scope\t")
+	fmt.Fprintln(w, "statement\tparse\thot\tratio\t1 /\tallocations\tbytes\tone of 64\twith a new scope\t")
 	for _, r := range b.results.Lookups {
-		fmt.Fprintf(w, "%s\t%.2f\t%.3f\t%.4f\t%.0f\t%.2f\t%.0f\t%.3f\t\n", r.Statement, r.Parse.Median, r.Hot.Median,
-			r.Ratio.Median, 1/r.Ratio.Median, r.Allocations, r.Bytes, r.WithScope.Median)
+		fmt.Fprintf(w, "%s\t%.2f\t%.3f\t%.4f\t%.0f\t%.2f\t%.0f\t%.3f\t%.3f\t\n", r.Statement, r.Parse.Median, r.Hot.Median,
+			r.Ratio.Median, 1/r.Ratio.Median, r.Allocations, r.Bytes, r.InTurn.Median, r.WithScope.Median)
 	}
 	w.Flush()
 	fmt.Fprintf(b.out, "\nFrom 1 core to several: what a second gains, beside a loop in the same rounds\n\n")

@@ -138,9 +138,9 @@ func (r *results) markdown() string {
 			fmt.Fprintf(&b, "| %s | %.2f | %.2f |\n", c.Workload, plain.LatencyRatio.Median, cold.LatencyRatio.Median)
 		}
 	}
-	b.WriteString("\n## Without a server\n\n| hot | parser alone, µs | scoped, µs | ratio | allocations | with a new scope, µs |\n|---|---|---|---|---|---|\n")
+	b.WriteString("\n## Without a server\n\n| hot | parser alone, µs | scoped, µs | ratio | allocations | one of 64 in turn, µs | with a new scope, µs |\n|---|---|---|---|---|---|---|\n")
 	for _, l := range r.Lookups {
-		fmt.Fprintf(&b, "| %s | %.1f | %.3f | 1/%.0f | %.0f | %.3f |\n", l.Statement, l.Parse.Median, l.Hot.Median, 1/l.Ratio.Median, l.Allocations, l.WithScope.Median)
+		fmt.Fprintf(&b, "| %s | %.1f | %.3f | 1/%.0f | %.0f | %.3f | %.3f |\n", l.Statement, l.Parse.Median, l.Hot.Median, 1/l.Ratio.Median, l.Allocations, l.InTurn.Median, l.WithScope.Median)
 	}
 	b.WriteString("\n| a second core | gain | beside | its gain | ratio |\n|---|---|---|---|---|\n")
 	for _, s := range r.Scaling {
