@@ -43,6 +43,7 @@ type arm struct {
 	can func(*operation) bool
 	// perTenant is set where each tenant has a connection.
 	perTenant bool
+	db        *sql.DB // in schemas
 }
 
 const (

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/scoped-pgx/scoped/internal/pgtest"
 )
 
 // Every arm returns the same rows and writes the same.
@@ -17,6 +19,30 @@ func TestArmsAgree(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// So do those that read in schemas, directly and through a pooler.
+func TestSchemaArmsAgree(t *testing.T) {
+	db, dsn, err := openSchemas(t.Context(), tenants+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.close)
+	db.tenants = tenants
+	for _, way := range []struct {
+		dsn    string
+		pooled bool
+	}{{dsn, false}, {pgtest.Bouncer(t, dsn, poolerConnections), true}} {
+		c, err := db.readInSchemas(t.Context(), schemaReads, way.dsn, way.pooled, 1, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range c.Arms {
+			if a.Throughput.Median <= 0 || (a.ServerMiB > 0) == way.pooled || (a.LatencyRatio == nil) != (a.Arm == pathInTx) {
+				t.Errorf("got %+v", a)
+			}
+		}
 	}
 }
 

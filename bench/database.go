@@ -18,33 +18,36 @@ type database struct {
 	server *pgtest.Server
 	admin  *pgx.Conn
 	arms   *arms
+	// tenants are those whose rows the workloads touch, and warm is how many
+	// operations each worker runs before the first turn.
+	tenants, warm int
 }
 
 func openDatabase(ctx context.Context) (*database, error) {
-	db := new(database)
-	if err := db.open(ctx); err != nil {
+	db := &database{tenants: tenants}
+	dsn, err := db.open(ctx)
+	if err == nil {
+		_, err = db.admin.Exec(ctx, "VACUUM ANALYZE")
+	}
+	if err == nil {
+		db.arms, err = newArms(ctx, dsn)
+	}
+	if err != nil {
 		db.close()
 		return nil, err
 	}
 	return db, nil
 }
 
-func (db *database) open(ctx context.Context) (err error) {
+func (db *database) open(ctx context.Context) (dsn string, err error) {
 	if db.server, err = pgtest.Start(ctx); err != nil {
-		return err
+		return "", err
 	}
-	dsn, err := db.server.CreateDatabase(ctx, schema)
-	if err != nil {
-		return err
+	if dsn, err = db.server.CreateDatabase(ctx, schema); err != nil {
+		return "", err
 	}
-	if db.admin, err = pgx.Connect(ctx, dsn); err != nil {
-		return err
-	}
-	if _, err := db.admin.Exec(ctx, "VACUUM ANALYZE"); err != nil {
-		return err
-	}
-	db.arms, err = newArms(ctx, dsn)
-	return err
+	db.admin, err = pgx.Connect(ctx, dsn)
+	return dsn, err
 }
 
 // version returns the version of PostgreSQL, without what a distribution says of it.

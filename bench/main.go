@@ -57,6 +57,7 @@ var sections = []struct {
 	{"lookup", (*bench).lookup},
 	{"cold", (*bench).cold},
 	{"scale", (*bench).scale},
+	{"schemas", (*bench).schemas},
 }
 
 func sectionNames() []string {

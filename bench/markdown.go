@@ -32,7 +32,7 @@ func (r *results) charts() map[string]string {
 
 // publish writes the results, the charts and the tables of the documents.
 func (r *results) publish(root string) error {
-	if len(r.Workloads) == 0 || len(r.Lookups) == 0 || len(r.Cold) == 0 || len(r.Scale) == 0 {
+	if len(r.Workloads) == 0 || len(r.Lookups) == 0 || len(r.Cold) == 0 || len(r.Scale) == 0 || len(r.Schemas) == 0 {
 		return fmt.Errorf("only the results of all sections are written")
 	}
 	if err := r.write(filepath.Join(root, resultsFile)); err != nil {
@@ -159,6 +159,20 @@ func (r *results) markdown() string {
 				b.WriteString(" | " + short(v, 3))
 			}
 			b.WriteString(" |\n")
+		}
+	}
+	b.WriteString("\n## A schema for each of 1,000 tenants\n\n| | connections | | µs | latency | a second | throughput | server, MiB |\n|---|---|---|---|---|---|---|---|\n")
+	for _, c := range r.Schemas {
+		for _, a := range c.Arms {
+			latency, throughput, memory := "1", "1", ""
+			if a.LatencyRatio != nil {
+				latency, throughput = short(a.LatencyRatio.Median, 2), short(a.ThroughputRatio.Median, 2)
+			}
+			if a.ServerMiB > 0 {
+				memory = short(a.ServerMiB, 1)
+			}
+			fmt.Fprintf(&b, "| %s | %d | %s | %.0f | %s | %s | %s | %s |\n", c.Workload, c.Connections, a.Arm,
+				a.Latency.Median, latency, thousands(int(a.Throughput.Median)), throughput, memory)
 		}
 	}
 	b.WriteString("\n")

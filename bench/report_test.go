@@ -21,6 +21,9 @@ func TestReports(t *testing.T) {
 	for _, c := range r.Workloads {
 		b.reportCell(c)
 	}
+	for _, c := range r.Schemas {
+		b.reportCell(c)
+	}
 	b.reportLookups()
 	b.reportCold()
 	for _, c := range r.Scale {

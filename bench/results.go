@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,7 @@ type results struct {
 	Scaling   []scalingResult `json:"scaling,omitempty"`
 	Cold      []coldResult    `json:"cold,omitempty"`
 	Scale     []curve         `json:"scale,omitempty"`
+	Schemas   []cell          `json:"schemas,omitempty"`
 }
 
 // A machine is where and when the run was.
@@ -56,7 +58,7 @@ func (r *results) write(path string) error {
 
 // arm returns what an arm made of a workload, nil where it was not measured.
 func (r *results) arm(workload string, connections int, name string) *armResult {
-	for _, c := range r.Workloads {
+	for _, c := range slices.Concat(r.Workloads, r.Schemas) {
 		if c.Workload != workload || c.Connections != connections {
 			continue
 		}

@@ -20,6 +20,7 @@ import (
 const (
 	curveOfStatements = "Statements in the cache"
 	curveOfTables     = "Tables in the policy"
+	curveOfSchemas    = "Schemas in the cache"
 )
 
 // A curve says how costs grow with something.
@@ -51,6 +52,7 @@ func (b *bench) scale(ctx context.Context) error {
 		func() (curve, error) { return b.statements(ctx, p) },
 		func() (curve, error) { return tables(ctx, rounds) },
 		func() (curve, error) { return manyTenants(ctx, p, rounds) },
+		func() (curve, error) { return schemasInCache(ctx) },
 		func() (curve, error) { return valuesInScope(ctx, rounds) },
 		func() (curve, error) { return nesting(p, min(rounds, 10), b.quick) },
 	} {
@@ -252,6 +254,85 @@ func manyTenants(ctx context.Context, p *policy.Policy, rounds int) (curve, erro
 	}
 	for i, size := range sizes {
 		c.Points = append(c.Points, point{size, []float64{median(times[i]), median(ratios(times[i], times[0]))}})
+	}
+	return c, nil
+}
+
+// schemasInCache runs 20 statements in each of more and more schemas, over and over,
+// with one cache of the default size.
+func schemasInCache(ctx context.Context) (curve, error) {
+	c := curve{
+		Name: curveOfSchemas, X: "schemas of 20 statements",
+		Series: []string{"hit rate", "first look-up, µs", "look-up, µs", "with a new scope, µs", "heap, MiB"},
+		Chart:  []int{4},
+	}
+	p, err := policy.Parse("policy.yaml", []byte(schemaRules))
+	if err != nil {
+		return c, err
+	}
+	texts := make([]string, 20)
+	for i := range texts {
+		texts[i] = strings.Replace(joinRead.program, "v0", fmt.Sprintf("v%d", i), 1)
+	}
+	args := []driver.NamedValue{{Ordinal: 1, Value: int64(5)}}
+	for _, size := range []int{1, 10, 100, 1000, 10000} {
+		scopes := make([]context.Context, size)
+		for i := range scopes {
+			scopes[i] = scoped.With(ctx, "site", i)
+		}
+		before := heap()
+		base := new(sentConn)
+		conn, err := scoped.NewConnector(base, p).Connect(ctx)
+		if err != nil {
+			return c, err
+		}
+		run := func(ctx context.Context, i int) error {
+			_, err := conn.(driver.ExecerContext).ExecContext(ctx, texts[i/size%len(texts)], args)
+			return err
+		}
+		all := size * len(texts)
+		sent := make([]*byte, all)
+		i, hits := 0, 0
+		next := func() error {
+			err := run(scopes[i%size], i)
+			// The text that is sent is the cache's own, and another one after a miss.
+			text := unsafe.StringData(base.sent)
+			if sent[i%all] == text {
+				hits++
+			}
+			sent[i%all] = text
+			i++
+			return err
+		}
+		first, err := each(all, next)
+		if err == nil {
+			_, err = each(all, next)
+		}
+		if err != nil {
+			return c, err
+		}
+		sent = nil
+		used := heap() - before
+		n := min(all, 2000)
+		times, err := interleave(30, []func() (float64, error){
+			func() (float64, error) {
+				i := 0
+				return each(n, func() error { i++; return run(scopes[i*7919%size], i*7919) })
+			},
+			func() (float64, error) {
+				i := 0
+				return each(n, func() error {
+					i++
+					return run(scoped.With(ctx, "site", i*7919%size), i*7919)
+				})
+			},
+		})
+		if err != nil {
+			return c, err
+		}
+		c.Points = append(c.Points, point{size, []float64{float64(hits) / float64(all), first, median(times[0]), median(times[1]), used / (1 << 20)}})
+		runtime.KeepAlive(conn)
+		runtime.KeepAlive(scopes)
 	}
 	return c, nil
 }

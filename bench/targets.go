@@ -82,6 +82,17 @@ func (r *results) targets() []target {
 		most("policy of 10,000 tables: hot, to one of 10", 1.1, p.Values[1])
 		most("policy of 10,000 tables: cold, to one of 10", 1.1, p.Values[2])
 	}
+	for _, workload := range []string{readsDirect, readsPooled} {
+		ratio := math.Inf(1)
+		for _, c := range r.Schemas {
+			if a := r.arm(workload, c.Connections, schemaExec); a != nil {
+				ratio = min(ratio, a.ThroughputRatio.Median)
+			}
+		}
+		if !math.IsInf(ratio, 1) {
+			least(workload+" in 1,000 schemas, throughput to search_path in a transaction, the worst", 1, ratio)
+		}
+	}
 	return all
 }
 

@@ -29,6 +29,9 @@ type armResult struct {
 	LatencyRatio    *spread `json:"latency_ratio,omitempty"`
 	ThroughputRatio *spread `json:"throughput_ratio,omitempty"`
 	Allocations     float64 `json:"allocations"` // of the program, for an operation
+	// ServerMiB is the memory of the server's process, of one connection that has
+	// been used for all tenants.
+	ServerMiB float64 `json:"server_mib,omitempty"`
 }
 
 // workloads runs every workload on 1, 4 and 16 connections.
@@ -86,12 +89,12 @@ func (db *database) takeTurns(ctx context.Context, w *workload, connections, rou
 				return cell{}, err
 			}
 			for _, arm := range arms {
-				t := turn{arm: arm, workload: w, connections: connections, least: 1}
+				t := turn{arm: arm, workload: w, tenants: db.tenants, connections: connections, least: 1}
 				if round == 0 {
-					t.least = 6
+					t.least = max(6, db.warm)
 				}
 				if arm.perTenant {
-					t.least *= tenants / connections
+					t.least *= db.tenants / connections
 				}
 				if _, _, err := t.run(ctx); err != nil {
 					return cell{}, fmt.Errorf("%s: %w", arm.name, err)
@@ -99,7 +102,7 @@ func (db *database) takeTurns(ctx context.Context, w *workload, connections, rou
 			}
 		}
 		for _, a := range order.Perm(len(arms)) {
-			t := turn{arm: arms[a], workload: w, connections: connections, first: (round + 1) * 1000, slice: slice, least: 1}
+			t := turn{arm: arms[a], workload: w, tenants: db.tenants, connections: connections, first: (round + 1) * 1000, slice: slice, least: 1}
 			each, throughput, err := t.run(ctx)
 			if err != nil {
 				return cell{}, fmt.Errorf("%s: %w", arms[a].name, err)
@@ -116,7 +119,7 @@ func (db *database) takeTurns(ctx context.Context, w *workload, connections, rou
 			latency, throughput := spreadOf(ratios(latencies[a], latencies[to])), spreadOf(ratios(throughputs[a], throughputs[to]))
 			r.LatencyRatio, r.ThroughputRatio = &latency, &throughput
 		}
-		t := turn{arm: each, workload: w, connections: connections, least: 60 / connections}
+		t := turn{arm: each, workload: w, tenants: db.tenants, connections: connections, least: 60 / connections}
 		before, _ := allocated()
 		if _, _, err := t.run(ctx); err != nil {
 			return cell{}, fmt.Errorf("%s: %w", each.name, err)
@@ -145,6 +148,7 @@ func (db *database) reset(ctx context.Context, w *workload) error {
 type turn struct {
 	arm         *arm
 	workload    *workload
+	tenants     int
 	connections int
 	first       int           // the number of the first operation
 	slice       time.Duration // for which the workers go on
@@ -181,7 +185,7 @@ func (t turn) run(ctx context.Context) (latencies []float64, throughput float64,
 
 // work runs operations for one worker, whose tenants are no other's.
 func (t turn) work(ctx context.Context, worker int, start time.Time) (latencies []float64, err error) {
-	own := tenants / t.connections
+	own := t.tenants / t.connections
 	for i := 0; i < t.least || time.Since(start) < t.slice; i++ {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
