@@ -1,15 +1,18 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/draft"
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
+	"github.com/scoped-pgx/scoped/policy"
 )
 
 func newInitCommand() *cobra.Command {
@@ -57,7 +60,15 @@ when the command could not work; then standard error says why, and no file has c
 				return fmt.Errorf("%s exists; replace it with --force, or add what it lacks with --update %[1]s", *out)
 			}
 		}
-		db, err := ask(command, *dsn, "reading the schema", draft.Read)
+		var given *policy.Policy
+		if *update != "" {
+			if given, err = policy.Load(*update); err != nil {
+				return err
+			}
+		}
+		db, err := ask(command, *dsn, "reading the schema", func(ctx context.Context, conn *pgx.Conn) (*draft.Database, error) {
+			return draft.Read(ctx, conn, given)
+		})
 		if err != nil {
 			return err
 		}

@@ -9,14 +9,14 @@ import (
 
 // entry returns the entry of a table as the policy file spells it.
 func (c *checker) entry(t *policy.Table) string {
-	name, value := draft.Entry(c.policy.SearchPath()[0], t)
+	name, value := draft.Entry(c.policy, t)
 	return name + ": " + value
 }
 
 // saysTheSame reports whether two tables have the same entry but for their names.
 func (c *checker) saysTheSame(a, b *policy.Table) bool {
-	_, first := draft.Entry(c.policy.SearchPath()[0], a)
-	_, second := draft.Entry(c.policy.SearchPath()[0], b)
+	_, first := draft.Entry(c.policy, a)
+	_, second := draft.Entry(c.policy, b)
 	return first == second
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scoped-pgx/scoped/catalog"
+	"github.com/scoped-pgx/scoped/policy"
 )
 
 // A Database is what is read of a database for a policy.
@@ -37,8 +38,10 @@ type parent struct {
 }
 
 // Read reads what a policy depends on. It needs no right but to connect, and
-// PostgreSQL 14 or later. The connection must not be in a transaction.
-func Read(ctx context.Context, conn *pgx.Conn) (*Database, error) {
+// PostgreSQL 14 or later. The connection must not be in a transaction. The policy
+// is that which is to be updated, or nil: it says which schemas are left out because
+// they are like a template.
+func Read(ctx context.Context, conn *pgx.Conn, p *policy.Policy) (*Database, error) {
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return nil, err
@@ -51,7 +54,12 @@ func Read(ctx context.Context, conn *pgx.Conn) (*Database, error) {
 		extensions: map[*catalog.Table]string{},
 		views:      map[*catalog.Table]*view{},
 	}
-	if db.catalog, err = catalog.Read(ctx, tx); err != nil {
+	if p == nil {
+		db.catalog, err = catalog.Read(ctx, tx)
+	} else {
+		db.catalog, err = catalog.ReadFor(ctx, tx, p)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for _, read := range []func(context.Context, pgx.Tx) error{

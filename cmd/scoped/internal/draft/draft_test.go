@@ -103,7 +103,7 @@ func TestReadWithoutRights(t *testing.T) {
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
 	exec(conn, "SET ROLE "+role)
-	db, err := draft.Read(t.Context(), conn)
+	db, err := draft.Read(t.Context(), conn, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +161,7 @@ func read(t *testing.T, dsn string) (*draft.Database, *pgx.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close(context.Background()) })
-	db, err := draft.Read(t.Context(), conn)
+	db, err := draft.Read(t.Context(), conn, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

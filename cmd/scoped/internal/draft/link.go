@@ -422,6 +422,8 @@ func (l *linker) blocked(t *catalog.Table) string {
 			continue
 		}
 		switch {
+		case l.schemas(to) != nil:
+			return fmt.Sprintf("refers to %s, which lies in the schema of each value of %s", l.shown(to), l.schemas(to).Name)
 		case len(l.links[l.db.top(to)].scoping.ways) == 0:
 			return fmt.Sprintf("refers to %s, which is denied", l.shown(to))
 		case l.db.inherited[to]:

@@ -13,6 +13,7 @@ import (
 // A proposer decides about the tables that a policy does not list yet.
 type proposer struct {
 	db         *Database
+	given      *policy.Policy // nil for none
 	dimensions []*dimension
 	spell      speller
 
@@ -70,8 +71,9 @@ var headings = map[group]string{
 func newProposer(db *Database, dimensions []*dimension, searchPath []string, p *policy.Policy) *proposer {
 	d := &proposer{
 		db:         db,
+		given:      p,
 		dimensions: dimensions,
-		spell:      speller{searchPath[0]},
+		spell:      speller{schema: searchPath[0]},
 		listed:     map[*catalog.Table]*listed{},
 		referring:  map[*catalog.Table][]referrer{},
 		denied:     map[*catalog.Table]bool{},
@@ -79,6 +81,8 @@ func newProposer(db *Database, dimensions []*dimension, searchPath []string, p *
 	}
 	exact := map[tableName]bool{}
 	if p != nil {
+		d.spell = spellerOf(p)
+		d.spell.known = db.catalog
 		for _, t := range p.Tables() {
 			exact[tableName{t.Schema, t.Name}] = true
 		}
@@ -89,7 +93,7 @@ func newProposer(db *Database, dimensions []*dimension, searchPath []string, p *
 				d.listed[t] = &listed{specOf(says), exact[nameOf(t)]}
 			}
 		}
-		if !hasRows(t) || db.top(t) != t {
+		if !hasRows(t) || db.top(t) != t || d.schemas(t) != nil {
 			continue
 		}
 		d.tables = append(d.tables, t)
@@ -100,6 +104,15 @@ func newProposer(db *Database, dimensions []*dimension, searchPath []string, p *
 		}
 	}
 	return d
+}
+
+// schemas returns the dimension that has a schema with such a table for each value,
+// t being that of the template, or nil.
+func (p *proposer) schemas(t *catalog.Table) *policy.Dimension {
+	if p.given == nil {
+		return nil
+	}
+	return p.given.Template(t.Schema)
 }
 
 // hasRows reports whether a table has rows of its own, unlike a view.
@@ -118,6 +131,7 @@ func (p *proposer) propose() []*entry {
 			p.entries[t] = p.belonging(t, links[t])
 		}
 	}
+	p.addTemplates()
 	p.others(belongs)
 	p.addReferences()
 	p.addChildren()
@@ -125,6 +139,9 @@ func (p *proposer) propose() []*entry {
 	var entries []*entry
 	for _, t := range p.db.catalog.Tables() {
 		if e := p.entries[t]; e != nil {
+			if d := p.schemas(t); d != nil && e.spec.access != policy.Denied {
+				e.spec.access, e.spec.in = policy.Scoped, d.Name
+			}
 			entries = append(entries, e)
 		}
 	}
@@ -241,12 +258,17 @@ func (p *proposer) others(belongs map[*catalog.Table]bool) {
 			open = append(open, t)
 		}
 	}
+	for _, t := range p.db.catalog.Tables() {
+		if s := p.spec(t); p.schemas(t) != nil && s != nil && s.access != policy.Denied {
+			open = append(open, t)
+		}
+	}
 	for len(open) > 0 {
 		t := open[0]
 		open = open[1:]
 		for _, f := range t.ForeignKeys {
 			to := p.db.top(p.db.table(tableName{f.Schema, f.Table}))
-			if to == t || belongs[to] || p.listed[to] != nil {
+			if to == t || p.schemas(to) != nil || belongs[to] || p.listed[to] != nil {
 				continue
 			}
 			if usedBy[to] == nil && p.private(to) == "" {
@@ -271,6 +293,23 @@ func (p *proposer) others(belongs map[*catalog.Table]bool) {
 		default:
 			p.entries[t] = &entry{table: t, spec: spec{access: policy.SharedRead}, group: shared, why: "referred to by " + by}
 		}
+	}
+}
+
+// addTemplates decides about the tables of templates. What ties their rows to other
+// dimensions is not looked for.
+func (p *proposer) addTemplates() {
+	for _, t := range p.db.catalog.Tables() {
+		d := p.schemas(t)
+		if d == nil || p.listed[t] != nil || !hasRows(t) || p.db.top(t) != t {
+			continue
+		}
+		if slices.ContainsFunc(p.given.Dimensions(), func(d *policy.Dimension) bool { return d.Schemas == nil }) {
+			in := scalar(d.Name) + ": schema"
+			p.entries[t] = p.deny(t, fmt.Sprintf("lies in the schema of each value of %s; write {%s}, or {%s, …} with what restricts it further", d.Name, in, in))
+			continue
+		}
+		p.entries[t] = &entry{table: t, spec: spec{access: policy.Scoped}, group: own, why: "lies in the schema of each value of " + d.Name}
 	}
 }
 

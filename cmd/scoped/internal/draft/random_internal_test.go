@@ -173,7 +173,7 @@ func proposedAgain(t *testing.T, db *Database, p *policy.Policy, text string, na
 			continue
 		}
 		now := after.Table(listed.Schema, listed.Name)
-		if spell := (speller{"public"}); listed.Access == policy.Scoped && spell.value(specOf(now)) != spell.value(specOf(listed)) {
+		if spell := (speller{schema: "public"}); listed.Access == policy.Scoped && spell.value(specOf(now)) != spell.value(specOf(listed)) {
 			t.Errorf("%s is %s now", strings.TrimSpace(removed), spell.value(specOf(now)))
 		}
 	}

@@ -1,14 +1,17 @@
 package draft
 
 import (
+	"slices"
 	"strings"
 
+	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
 // A spec is what an entry of tables says.
 type spec struct {
 	access     policy.Access
+	in         string    // the dimension in whose schemas the table lies, or empty
 	scopings   []scoping // for policy.Scoped
 	references []reference
 	view       bool
@@ -41,6 +44,9 @@ type reference struct {
 // specOf returns what a policy says of a table.
 func specOf(t *policy.Table) spec {
 	s := spec{access: t.Access, view: t.View, barrier: t.Barrier}
+	if t.In != nil {
+		s.in = t.In.Name
+	}
 	for _, from := range t.Scopings {
 		to := scoping{dimension: from.Dimension.Name, null: from.Null, generated: from.Generated}
 		ways := from.Any
@@ -76,18 +82,40 @@ func (s *spec) on(dimension string) *scoping {
 }
 
 // Entry returns the entry that a policy has of a table, as its file spells it: the
-// table's name, without the schema where that is schema, and what is said of it.
-func Entry(schema string, t *policy.Table) (name, value string) {
-	s := speller{schema}
-	return scalar(s.table(tableName{t.Schema, t.Name})), s.value(specOf(t))
+// table's name, without the schema where that is not needed, and what is said of it.
+func Entry(p *policy.Policy, t *policy.Table) (name, value string) {
+	s, said := spellerOf(p), specOf(t)
+	return scalar(s.entry(tableName{t.Schema, t.Name}, said)), s.value(said)
 }
 
 // A speller spells entries of tables.
-type speller struct{ schema string } // that of names without one
+type speller struct {
+	schema    string // that of names without one
+	templates []string
+	known     *catalog.Catalog // may be nil
+}
+
+func spellerOf(p *policy.Policy) speller {
+	s := speller{schema: p.SearchPath()[0]}
+	for _, d := range p.Dimensions() {
+		if d.Schemas != nil {
+			s.templates = append(s.templates, d.Schemas.Template)
+		}
+	}
+	return s
+}
+
+// entry returns a table's name as the key of its entry, which is no other table's.
+func (s speller) entry(n tableName, said spec) string {
+	if said.in == "" || s.known != nil && s.known.Table(s.schema, n.name) != nil {
+		s.templates = nil
+	}
+	return s.table(n)
+}
 
 // table returns a table's name as the policy's format has it.
 func (s speller) table(n tableName) string {
-	if n.schema == s.schema {
+	if n.schema == s.schema || slices.Contains(s.templates, n.schema) {
 		return spelled(n.name)
 	}
 	return spelled(n.schema) + "." + spelled(n.name)
@@ -143,6 +171,9 @@ func (s speller) value(sp spec) string {
 		return "{shared: read}"
 	}
 	var parts []string
+	if sp.in != "" {
+		parts = append(parts, scalar(sp.in)+": schema")
+	}
 	for _, sc := range sp.scopings {
 		parts = append(parts, scalar(sc.dimension)+": "+s.scoping(sc))
 	}

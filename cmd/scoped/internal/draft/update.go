@@ -42,7 +42,7 @@ func (db *Database) Update(name, text string, roots []Root) (*Update, error) {
 	u := &Update{Text: text}
 	for _, t := range given.Tables() {
 		if found := db.catalog.Table(t.Schema, t.Name); found == nil || found.Kind == catalog.Type {
-			u.Vanished = append(u.Vanished, Vanished{speller{given.SearchPath()[0]}.table(tableName{t.Schema, t.Name}), t.Line})
+			u.Vanished = append(u.Vanished, Vanished{spellerOf(given).entry(tableName{t.Schema, t.Name}, specOf(t)), t.Line})
 		}
 	}
 	p := newProposer(db, dimensions, given.SearchPath(), given)
@@ -60,7 +60,7 @@ func (db *Database) Update(name, text string, roots []Root) (*Update, error) {
 	w.b.WriteByte('\n')
 	u.Text = text[:at.offset] + strings.ReplaceAll(w.b.String(), "\n", at.newline) + text[at.offset:]
 	for _, e := range entries {
-		u.Added = append(u.Added, p.spell.table(nameOf(e.table)))
+		u.Added = append(u.Added, p.spell.entry(nameOf(e.table), e.spec))
 	}
 	return u, db.verifyUpdate(given, u)
 }
@@ -84,7 +84,10 @@ func (db *Database) dimensionsOf(p *policy.Policy, roots []Root) ([]*dimension, 
 		dimensions[i].root, dimensions[i].key = n.root, n.key
 	}
 	for _, d := range dimensions {
-		if d.root == nil {
+		if schemas := p.Dimension(d.name).Schemas; d.root == nil && schemas != nil && schemas.Registry != nil {
+			r := schemas.Registry
+			d.root, d.key = db.catalog.Table(r.Schema, r.Table), r.Column
+		} else if d.root == nil {
 			db.inferRoot(d, p)
 		}
 	}

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/draft"
 	"github.com/scoped-pgx/scoped/internal/pgtest"
 	"github.com/scoped-pgx/scoped/policy"
 )
@@ -96,6 +99,61 @@ func TestUpdate(t *testing.T) {
 			}
 			if again.Text != u.Text || len(again.Added) != 0 {
 				t.Errorf("a second update changes something:\n%s", again.Text)
+			}
+		})
+	}
+}
+
+// TestUpdateSchemas updates policies whose values choose schemas: the tables of the
+// template are added, and those of the values, which are the same, are not.
+func TestUpdateSchemas(t *testing.T) {
+	const dir = "../../../../testdata/rewrite/schemas/"
+	dsn := pgtest.DSN(t, file(t, dir+"schema.sql"), `
+		CREATE TABLE t__template.payment (id bigint PRIMARY KEY, invoice_id bigint NOT NULL REFERENCES t__template.invoice);
+		CREATE TABLE t_acme.payment (id bigint PRIMARY KEY, invoice_id bigint NOT NULL REFERENCES t_acme.invoice);
+		CREATE TABLE t__template.visit (n int) PARTITION BY LIST (n);
+		CREATE TABLE t__template.visit_1 PARTITION OF t__template.visit FOR VALUES IN (1);
+		CREATE VIEW t__template.paid AS SELECT i.id, country FROM t__template.invoice i JOIN t__template.payment ON invoice_id = i.id;
+		CREATE VIEW paid AS SELECT id FROM t_acme.payment;
+		CREATE TABLE contract (id bigint PRIMARY KEY, tenant_id text NOT NULL REFERENCES tenant);
+		CREATE TABLE astray (id bigint PRIMARY KEY, line_id bigint NOT NULL REFERENCES t__template.invoice_line);`)
+	for _, test := range []struct{ name, text string }{
+		{"update_schemas", file(t, dir+"policy.yaml")},
+		{"update_schemas_alone", `version: 1
+dimensions: {tenant: {schema: "t_{value}", template: t__template, registry: tenant}}
+tables:
+  tenant: {tenant: id}
+  invoice: {tenant: schema}
+  paid_invoice: {tenant: schema, view: true}
+  t__template.secret: denied
+  gone: {tenant: schema}
+`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			given, err := policy.Parse("policy.yaml", []byte(test.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := pgx.Connect(t.Context(), dsn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(t.Context())
+			db, err := draft.Read(t.Context(), conn, given)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u, err := db.Update("policy.yaml", test.text, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compare(t, "testdata/"+test.name+".yaml", u.Text)
+			if gone := len(u.Vanished) == 1 && u.Vanished[0].Table == "gone"; gone != strings.Contains(test.text, "gone") {
+				t.Errorf("vanished: %v", u.Vanished)
+			}
+			again, err := db.Update("policy.yaml", u.Text, nil)
+			if err != nil || again.Text != u.Text {
+				t.Errorf("a second update changes something: %v\n%s", err, again.Text)
 			}
 		})
 	}

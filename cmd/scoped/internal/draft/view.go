@@ -20,6 +20,7 @@ type view struct {
 	fault      string // why the server cannot say whose columns it shows
 	reads      []*catalog.Table
 	system     []string // what it reads of the system's
+	leftOut    []string // what it reads in the schemas of values
 	calls      []string // the functions that are not the system's
 	origins    map[string]column
 	attributes map[attribute]column // of what it reads
@@ -65,6 +66,8 @@ ORDER BY rn.nspname, rc.relname`,
 			v, t := db.views[db.table(of)], db.table(on)
 			switch {
 			case v == nil:
+			case t == nil && !strings.HasPrefix(on.schema, "pg_") && on.schema != "information_schema":
+				v.leftOut = appendNew(v.leftOut, on.schema+"."+on.name)
 			case t == nil:
 				v.system = appendNew(v.system, on.name)
 			default:
@@ -156,6 +159,9 @@ func (p *proposer) view(t *catalog.Table, v *view) (e *entry, problem string) {
 	if len(v.system) > 0 {
 		return nil, "it reads " + strings.Join(v.system, ", ") + " of the system"
 	}
+	if len(v.leftOut) > 0 {
+		return nil, "it reads " + several(v.leftOut) + ", one value's"
+	}
 	if len(v.reads) == 0 {
 		return nil, "it reads none of the application's tables"
 	}
@@ -239,8 +245,9 @@ func (p *proposer) shows(t *catalog.Table, v *view, d *dimension) (best way, fro
 }
 
 // canBeTarget reports whether paths and references may lead to a scoped table: the
-// policy lists it by its name, and it has no children, which may repeat its keys.
+// policy lists it by its name, it has no children, which may repeat its keys, and it
+// lives once.
 func (p *proposer) canBeTarget(t *catalog.Table) bool {
 	given := p.listed[t]
-	return !p.db.inherited[t] && (given == nil || given.exact)
+	return !p.db.inherited[t] && p.schemas(t) == nil && (given == nil || given.exact)
 }

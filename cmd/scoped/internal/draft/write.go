@@ -153,7 +153,7 @@ func (w *writer) entries(indent string, entries []*entry) {
 	keys, values := make([]string, len(entries)), make([]string, len(entries))
 	var key, value int
 	for i, e := range entries {
-		keys[i], values[i] = scalar(w.spell.table(nameOf(e.table)))+":", w.spell.value(e.spec)
+		keys[i], values[i] = scalar(w.spell.entry(nameOf(e.table), e.spec))+":", w.spell.value(e.spec)
 		if n := utf8.RuneCountInString(keys[i]); n <= widestKey {
 			key = max(key, n)
 		}
