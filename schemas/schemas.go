@@ -84,10 +84,37 @@ type Schema struct {
 	Registered bool // in the policy's registry
 }
 
+// transact runs f in a transaction, or in a part of the one that the Manager was
+// given. Then the settings that it makes would outlive it and are put back.
+func (m *Manager) transact(ctx context.Context, f func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, m.db, func(tx pgx.Tx) error {
+		if _, part := m.db.(pgx.Tx); !part {
+			return f(tx)
+		}
+		before, err := settings(ctx, tx)
+		if err == nil {
+			err = f(tx)
+		}
+		if err == nil {
+			_, err = exec(ctx, tx, before)
+		}
+		return err
+	})
+}
+
+// settings returns the statements that put back every setting that this package
+// makes for a transaction.
+func settings(ctx context.Context, tx pgx.Tx) (string, error) {
+	var statements string
+	err := tx.QueryRow(ctx, `SELECT pg_catalog.string_agg(pg_catalog.format('SELECT pg_catalog.set_config(%L, %L, true)', name, pg_catalog.current_setting(name)), ';')
+		FROM pg_catalog.unnest($1::pg_catalog.text[]) name`, localSettings).Scan(&statements)
+	return statements, err
+}
+
 // List returns the schemas of all values, of those that the registry lists and of
 // those that exist, sorted by value.
 func (m *Manager) List(ctx context.Context) (list []Schema, err error) {
-	err = pgx.BeginFunc(ctx, m.db, func(tx pgx.Tx) error {
+	err = m.transact(ctx, func(tx pgx.Tx) error {
 		list, err = m.list(ctx, tx)
 		return err
 	})

@@ -40,6 +40,19 @@ func database(t *testing.T, schema ...string) {
 	}
 }
 
+// psql runs SQL in the database that database made.
+func psql(t *testing.T, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	database(t, unfit)
 	const file = "testdata/check.yaml"

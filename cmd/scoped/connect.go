@@ -57,12 +57,16 @@ func parseDSN(dsn string) (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, err
 	}
+	removeOwn(config)
+	return config, nil
+}
+
+func removeOwn(config *pgx.ConnConfig) {
 	for name := range config.RuntimeParams {
 		if strings.HasPrefix(name, ownParameters) {
 			delete(config.RuntimeParams, name)
 		}
 	}
-	return config, nil
 }
 
 // policyFlag adds --policy, for loadPolicy.

@@ -96,6 +96,14 @@ func noArguments(command *cobra.Command, args []string) error {
 	return nil
 }
 
+// someArguments is the Args of a command that takes one or more.
+func someArguments(command *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return errors.New("it takes arguments; " + seeHelp(command))
+	}
+	return nil
+}
+
 // help returns the help of a command.
 func help(command *cobra.Command) string {
 	var b strings.Builder

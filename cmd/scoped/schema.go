@@ -6,8 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
+	"unicode/utf8"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
@@ -23,7 +30,9 @@ func newSchemaCommand() *cobra.Command {
 scoped schema looks after the schemas of a dimension whose values choose one. It connects as the
 owner of the schemas or as a superuser, and not through the driver. docs/schemas.md says more.`,
 		Example: `
-  scoped schema list --policy policy.yaml --dsn postgres://localhost/school`,
+  scoped schema create acme --policy policy.yaml --dsn postgres://localhost/school
+  scoped schema list --policy policy.yaml --dsn postgres://localhost/school
+  scoped schema diff --policy policy.yaml --dsn postgres://localhost/school`,
 		Annotations: map[string]string{notes: `
 The exit status is 0 when all is well, 1 when the command worked and what it looked at is not, and
 2 when the command could not work; then standard error says why.`},
@@ -39,7 +48,12 @@ The exit status is 0 when all is well, 1 when the command worked and what it loo
 			return errors.New("a command is missing")
 		},
 	}
-	group.AddCommand(newSchemaListCommand(), newSchemaMigrateCommand())
+	group.AddCommand(
+		newSchemaCreateCommand(),
+		newSchemaListCommand(),
+		newSchemaDiffCommand(),
+		newSchemaMigrateCommand(),
+	)
 	return group
 }
 
@@ -83,12 +97,48 @@ func (f *schemaFlags) findIn(p *policy.Policy) (*policy.Dimension, error) {
 	return found, nil
 }
 
+// use calls do with a Manager that has as many connections as it may use at once.
+func (f *schemaFlags) use(command *cobra.Command, connections int, do func(context.Context, *schemas.Manager) error) error {
+	d, err := f.find(command)
+	if err != nil {
+		return err
+	}
+	if connections < 1 {
+		return errors.New("--jobs: it takes at least one")
+	}
+	config, err := pgxpool.ParseConfig(*f.dsn)
+	if err != nil {
+		return err
+	}
+	removeOwn(config.ConnConfig)
+	config.MaxConns = int32(connections)
+	ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	m, err := schemas.New(pool, d)
+	if err != nil {
+		return err
+	}
+	return do(ctx, m)
+}
+
+// jobsFlag adds --jobs.
+func jobsFlag(command *cobra.Command, usage string) *int {
+	return command.Flags().Int("jobs", 4, usage)
+}
+
 func newSchemaListCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list --policy FILE [--dsn DSN]",
-		Short: "the values, their schemas, and whether they exist and are registered",
+		Short: "the values, their schemas, and what is in them",
 		Long: `
-scoped schema list prints the values of the registry and of the schemas that exist.`,
+scoped schema list prints the values of the registry and of the schemas that exist, with the
+number and size of their tables and the migrations that they lack.`,
 		Example: `
   scoped schema list --policy policy.yaml --dsn postgres://localhost/school
   scoped schema list --policy policy.yaml --format json`,
@@ -100,24 +150,17 @@ The exit status is 0, or 2 when the command could not work; then standard error 
 	flags := addSchemaFlags(command)
 	format := formatFlag(command, "text", "json")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		d, err := flags.find(command)
-		if err != nil {
-			return err
-		}
-		conn, err := connect(command.Context(), *flags.dsn)
-		if err != nil {
-			return err
-		}
-		defer conn.Close(context.WithoutCancel(command.Context()))
-		m, err := schemas.New(conn, d)
-		if err != nil {
-			return err
-		}
-		list, err := m.List(command.Context())
-		if err != nil {
-			return err
-		}
-		return writeSchemas(command.OutOrStdout(), *format, list)
+		return flags.use(command, 1, func(ctx context.Context, m *schemas.Manager) error {
+			list, err := m.List(ctx)
+			if err != nil {
+				return err
+			}
+			details, err := m.Details(ctx)
+			if err != nil {
+				return err
+			}
+			return writeSchemas(command.OutOrStdout(), *format, list, details)
+		})
 	}
 	return command
 }
@@ -129,31 +172,91 @@ type schemaLine struct {
 	Problem    string `json:"problem,omitempty"`
 	Exists     bool   `json:"exists"`
 	Registered bool   `json:"registered"`
+	Tables     int    `json:"tables"`
+	Bytes      int64  `json:"bytes"`
+	Pending    int    `json:"pending"` // migrations
+	Failure    string `json:"failure,omitempty"`
 }
 
-func writeSchemas(w io.Writer, format string, list []schemas.Schema) error {
-	if format == "json" {
-		encoder := json.NewEncoder(w)
-		encoder.SetEscapeHTML(false)
-		for _, s := range list {
-			if err := encoder.Encode(schemaLine{s.Value, s.Name, s.Problem, s.Exists, s.Registered}); err != nil {
+func writeSchemas(w io.Writer, format string, list []schemas.Schema, details map[string]*schemas.Details) error {
+	p := terminal.NewPrinter(w)
+	encoder := json.NewEncoder(p)
+	encoder.SetEscapeHTML(false)
+	lines := [][]string{{"value", "schema", "tables", "size", ""}}
+	for _, s := range list {
+		d := details[s.Name]
+		if d == nil {
+			d = &schemas.Details{}
+		}
+		if format == "json" {
+			if err := encoder.Encode(schemaLine{s.Value, s.Name, s.Problem, s.Exists, s.Registered, d.Tables, d.Bytes, d.Pending, d.Failure}); err != nil {
 				return err
 			}
+			continue
 		}
-		return nil
-	}
-	p := terminal.NewPrinter(w)
-	for _, s := range list {
-		state := ""
+		line := []string{s.Value, s.Name, "", "", ""}
+		var remarks []string
 		switch {
 		case s.Problem != "":
-			state = s.Problem
+			remarks = append(remarks, s.Problem)
 		case !s.Exists:
-			state = "does not exist"
-		case !s.Registered:
-			state = "not in the registry"
+			remarks = append(remarks, "does not exist")
+		default:
+			line[2], line[3] = strconv.Itoa(d.Tables), size(d.Bytes)
+			if !s.Registered {
+				remarks = append(remarks, "not in the registry")
+			}
+			if d.Pending > 0 {
+				remarks = append(remarks, fmt.Sprintf("lacks %d of the template's migrations", d.Pending))
+			}
+			if d.Failure != "" {
+				remarks = append(remarks, "a migration failed: "+d.Failure)
+			}
 		}
-		p.Line(fmt.Sprintf("%-24s %-24s %s", terminal.Visible(s.Value), terminal.Visible(s.Name), state))
+		line[4] = strings.Join(remarks, ", ")
+		lines = append(lines, line)
+	}
+	if format == "text" {
+		writeColumns(p, lines, 2, 3)
 	}
 	return p.Flush()
+}
+
+// size returns a number of bytes as people read it.
+func size(bytes int64) string {
+	n, unit := float64(bytes), "B"
+	for _, next := range []string{"kB", "MB", "GB", "TB"} {
+		if n < 1024 {
+			break
+		}
+		n, unit = n/1024, next
+	}
+	return fmt.Sprintf("%.3g %s", n, unit)
+}
+
+// writeColumns writes lines of columns, of which some are set to the right. The
+// first line is their heading.
+func writeColumns(p *terminal.Printer, lines [][]string, right ...int) {
+	width := make([]int, len(lines[0]))
+	for _, line := range lines {
+		for i, text := range line {
+			line[i] = terminal.Visible(text)
+			width[i] = max(width[i], utf8.RuneCountInString(line[i]))
+		}
+	}
+	for n, line := range lines {
+		var b strings.Builder
+		for i, text := range line {
+			if !slices.Contains(right, i) {
+				fmt.Fprintf(&b, "%-*s  ", width[i], text)
+			} else {
+				fmt.Fprintf(&b, "%*s  ", width[i], text)
+			}
+		}
+		text := strings.TrimRight(b.String(), " ")
+		if n == 0 {
+			text = p.Styled(terminal.Faint, text)
+		}
+		p.Line(text)
+	}
 }

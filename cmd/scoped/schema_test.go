@@ -1,21 +1,46 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
 
 const schemaPolicy = "testdata/schema.yaml"
 
-// TestSchemaList shows the list, for people and programs.
-func TestSchemaList(t *testing.T) {
-	database(t, `CREATE TABLE tenant (slug text PRIMARY KEY); INSERT INTO tenant VALUES ('acme'), ('not yet');
-		CREATE SCHEMA t__template; CREATE SCHEMA t_acme; CREATE SCHEMA "t_O'Brien"`)
+// schemaTranscript is what the commands about schemas say, without what differs
+// from run to run.
+func schemaTranscript(all *strings.Builder, args ...string) {
+	text := transcript(append([]string{"schema"}, args...), "")
+	text = regexp.MustCompile(` +\d[0-9.]* [kM]B`).ReplaceAllString(text, "  1 MB")
+	text = regexp.MustCompile(`"bytes":\d+`).ReplaceAllString(text, `"bytes":1`)
+	all.WriteString(text)
+}
+
+// TestSchema makes schemas, lists them and compares them.
+func TestSchema(t *testing.T) {
+	database(t, `CREATE TABLE tenant (slug text PRIMARY KEY); CREATE SCHEMA t__template; SET search_path = t__template;
+		CREATE TABLE invoice (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text, due date);
+		CREATE VIEW due AS SELECT 1 AS due; CREATE DOMAIN amount AS numeric`)
 	var all strings.Builder
-	for _, format := range []string{"text", "json"} {
-		all.WriteString(transcript([]string{"schema", "list", "--policy", schemaPolicy, "--format", format}, ""))
+	say := func(args ...string) {
+		schemaTranscript(&all, append(args[:1:1], append([]string{"--policy", schemaPolicy}, args[1:]...)...)...)
 	}
-	compare(t, "schema_list", all.String())
+	say("create", "acme", "o'brien & co", "--jobs", "1")
+	say("diff")
+	psql(t, `ALTER TABLE t_acme.invoice ADD COLUMN paid boolean, ALTER COLUMN body SET DEFAULT ''; DROP VIEW t_acme.due; CREATE DOMAIN t_acme.code AS text;
+		INSERT INTO tenant VALUES ('not yet')`)
+	say("diff")
+	say("diff", "acme", "--format", "json")
+	say("diff", "o'brien & co")
+	say("list")
+	say("list", "--format", "json")
+	say("create", "acme")
+	say("create", "globex", "initech", "globex")
+	say("create")
+	say("create", `x"; DROP SCHEMA public --`, "--jobs", "0")
+	say("diff", "globex")
+	compare(t, "schema", all.String())
 }
 
 // TestSchemaFaults shows what the commands say where they cannot work.

@@ -1,0 +1,69 @@
+package schemas
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Details say what is in a schema.
+type Details struct {
+	Tables  int    // partitions included
+	Bytes   int64  // of tables and materialized views, with their indexes
+	Pending int    // migrations that are recorded for the template, and not for this schema
+	Failure string // of the last migration; empty where it succeeded
+}
+
+// Details returns what is in each schema that exists, by its name. It asks for the
+// size of every table.
+func (m *Manager) Details(ctx context.Context) (map[string]*Details, error) {
+	details := map[string]*Details{}
+	return details, m.transact(ctx, func(tx pgx.Tx) error {
+		list, err := m.list(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			if s.Exists {
+				details[s.Name] = &Details{}
+			}
+		}
+		rows, err := tx.Query(ctx, `SELECT n.nspname, count(*) FILTER (WHERE c.relkind <> 'm'), coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
+			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE c.relkind IN ('r', 'p', 'm', 'f') AND n.nspname = ANY ($1) GROUP BY 1`, slices.Collect(maps.Keys(details)))
+		if err != nil {
+			return err
+		}
+		var schema string
+		var size Details
+		if _, err := pgx.ForEachRow(rows, []any{&schema, &size.Tables, &size.Bytes}, func() error {
+			*details[schema] = size
+			return nil
+		}); err != nil {
+			return err
+		}
+		record := RecordOf(m.dimension)
+		exists, err := record.Exists(ctx, tx)
+		if err != nil || !exists {
+			return err
+		}
+		migrations, err := record.Applied(ctx, tx, m.dimension.Schemas.Template)
+		if err != nil {
+			return err
+		}
+		done, err := record.Progress(ctx, tx, migrations)
+		if err != nil {
+			return err
+		}
+		states, err := record.States(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for name, d := range details {
+			d.Pending, d.Failure = len(migrations)-done[name], states[name].Error
+		}
+		return nil
+	})
+}
