@@ -112,9 +112,9 @@ func (m *Manager) migrations(ctx context.Context, tx pgx.Tx, schema string) ([]M
 }
 
 // create makes the schema of a value from the definition of another, which is
-// locked. Statements of copyData run when the tables are there, and before
-// constraints and triggers are.
-func (m *Manager) create(ctx context.Context, tx pgx.Tx, d *Definition, value string, copyData []string) error {
+// locked. It has the tables filled when they are there, and before constraints and
+// triggers are, unless fill is nil.
+func (m *Manager) create(ctx context.Context, tx pgx.Tx, d *Definition, value string, fill func(schema string) error) error {
 	name, err := m.SchemaName(value)
 	if err != nil {
 		return err
@@ -132,7 +132,17 @@ func (m *Manager) create(ctx context.Context, tx pgx.Tx, d *Definition, value st
 	if err != nil {
 		return err
 	}
-	if _, err := exec(ctx, tx, c.script(d, name, copyData)); err != nil {
+	begin, end := c.script(d, name)
+	if fill != nil {
+		if _, err = exec(ctx, tx, begin); err == nil {
+			err = fill(name)
+		}
+		begin = ""
+	}
+	if err == nil {
+		_, err = exec(ctx, tx, begin+end)
+	}
+	if err != nil {
 		return fmt.Errorf("creating the schema %s of %q: %w", quote(name), value, readable(err))
 	}
 	return nil
@@ -225,8 +235,9 @@ func newCreator(ctx context.Context, tx pgx.Tx) (c creator, err error) {
 	return c, err
 }
 
-// script returns the statements that make a schema.
-func (c creator) script(d *Definition, schema string, copyData []string) string {
+// script returns the statements that make a schema, up to its last table, and after
+// that.
+func (c creator) script(d *Definition, schema string) (begin, end string) {
 	var b strings.Builder
 	add := func(statements string) {
 		if statements != "" {
@@ -245,9 +256,8 @@ func (c creator) script(d *Definition, schema string, copyData []string) string 
 			c.make(o, add)
 		}
 		if i == lastTable {
-			for _, s := range copyData {
-				add(s)
-			}
+			begin = b.String()
+			b.Reset()
 		}
 	}
 	for _, o := range d.objects {
@@ -262,7 +272,7 @@ func (c creator) script(d *Definition, schema string, copyData []string) string 
 			c.make(o, add)
 		}
 	}
-	return b.String()
+	return begin, b.String()
 }
 
 func (c creator) make(o *Object, add func(statements string)) {

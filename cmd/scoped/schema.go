@@ -53,6 +53,8 @@ The exit status is 0 when all is well, 1 when the command worked and what it loo
 		newSchemaListCommand(),
 		newSchemaDiffCommand(),
 		newSchemaMigrateCommand(),
+		newSchemaDumpCommand(),
+		newSchemaLoadCommand(),
 	)
 	return group
 }
