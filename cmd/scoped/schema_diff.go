@@ -24,9 +24,10 @@ object: what is missing, what is made otherwise, and what is too many.`,
   scoped schema diff --policy policy.yaml --dsn postgres://localhost/school
   scoped schema diff acme --policy policy.yaml --format json`,
 		Annotations: map[string]string{notes: `
-Lines that the schema lacks begin with -, those that the template lacks with +. The exit status
-is 0 when there is no difference, 1 when there is, and 2 when the command could not work; then
-standard error says why.`},
+Lines that the schema lacks begin with -, those that the template lacks with +.
+
+The exit status is 0 when there is no difference, 1 when there is, and 2 when the command could
+not work; then standard error says why.`},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := addSchemaFlags(command)
