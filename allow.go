@@ -33,7 +33,8 @@ import (
 //
 // Both answers are logged, with the scope and the statement's context, so that a
 // handler can add who it was: refusals at level Warn, with the error as the reason,
-// and scopes that are allowed at level Info.
+// and scopes that are allowed at level Info, a line for each request where each
+// makes a scope.
 func WithAllowScope(allow func(ctx context.Context, dimension string, value any) error) Option {
 	return func(e *engine) { e.allow = allow }
 }
