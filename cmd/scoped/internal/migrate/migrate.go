@@ -81,15 +81,16 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, err
 	}
 
-	if ran, err := w.migrate(ctx, r.template()); err != nil {
+	ran, err := w.migrate(ctx, r.template())
+	if err != nil {
 		r.failed(r.template(), err)
-	} else {
-		r.done(ran)
-		// Those that were made from the template before it was migrated are there now,
-		// as both lock it; those made from it later have what ran.
-		if err := w.tenants(ctx); err != nil {
-			return nil, err
-		}
+		return r.end(), nil
+	}
+	r.done(ran)
+	// Those that were made from the template before it was migrated are there now, as
+	// both lock it; those made from it later have what ran.
+	if err := w.tenants(ctx); err != nil {
+		return nil, err
 	}
 	progress, err := r.record.Progress(ctx, w.conn, r.migrations)
 	if err != nil {
@@ -102,15 +103,18 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 		return upToDate
 	})
-	if len(r.report.Failed) == 0 {
-		if err := r.all(ctx, w); err != nil {
-			return nil, err
-		}
+	if err := r.all(ctx, w); err != nil {
+		return nil, err
 	}
+	return r.end(), nil
+}
+
+// end returns the report, when what is left in the queue was not begun.
+func (r *run) end() *Report {
 	for _, s := range r.queue {
 		r.report.NotReached = append(r.report.NotReached, s.Name)
 	}
-	return &r.report, nil
+	return &r.report
 }
 
 type run struct {

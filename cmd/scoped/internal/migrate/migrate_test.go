@@ -35,7 +35,28 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if sql := os.Getenv(client); sql != "" {
+		if err := runSQL(sql); err != nil {
+			fmt.Println(err)
+			os.Exit(3)
+		}
+		return
+	}
 	os.Exit(m.Run())
+}
+
+// client is the variable with the SQL that the test's program runs instead of
+// testing, on a connection by the variables of libpq.
+const client = "SCOPED_TEST_CLIENT"
+
+func runSQL(sql string) error {
+	conn, err := pgx.Connect(context.Background(), "")
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(context.Background(), sql)
+	return err
 }
 
 const policyText = `version: 1
@@ -337,10 +358,6 @@ func TestGoose(t *testing.T) {
 }
 
 func TestCommand(t *testing.T) {
-	psql, err := exec.LookPath("psql")
-	if err != nil {
-		t.Fatal("there is no psql: ", err)
-	}
 	const hostile = `v"; DROP SCHEMA public -- $(exit 1)`
 	dsn := pgtest.DSN(t, tenants(1)+`; INSERT INTO tenant VALUES ('`+hostile+`')`)
 	ask(t, dsn, `CREATE SCHEMA `+pgx.Identifier{"t_" + hostile}.Sanitize()+` CREATE TABLE invoice (email text)`)
@@ -348,7 +365,8 @@ func TestCommand(t *testing.T) {
 	command := func(name, line string) migrate.Options {
 		return migrate.Options{Source: &migrate.Command{Name: name, Line: line}}
 	}
-	line := psql + ` -X -v ON_ERROR_STOP=1 -c "CREATE INDEX CONCURRENTLY ON invoice (email)" && echo "$SCOPED_SCHEMA:$SCOPED_VALUE" >> ` + out
+	sql := func(sql string) string { return client + `="` + sql + `" ` + os.Args[0] }
+	line := sql("CREATE INDEX CONCURRENTLY ON invoice (email)") + ` && echo "$SCOPED_SCHEMA:$SCOPED_VALUE" >> ` + out
 	expect(t, run(t, dsn, "", command("index", line)), "schemas: 3 migrated, 0 up to date")
 	expect(t, run(t, dsn, "", command("index", line)), "schemas: 0 migrated, 3 up to date")
 	expect(t, ask(t, dsn, `SELECT schemaname FROM pg_indexes WHERE tablename = 'invoice' ORDER BY length(schemaname) > 20, 1`), "t__template;t_v 1;t_"+hostile)
@@ -364,8 +382,8 @@ func TestCommand(t *testing.T) {
 	if len(lines) != 3 || lines["t__template:"] != 1 || lines["t_v 1:v 1"] != 1 || lines["t_"+hostile+":"+hostile] != 1 {
 		t.Errorf("got %v", lines)
 	}
-	got := run(t, dsn, "", command("fails", "echo no such thing >&2; exit 3"))
-	if !strings.HasPrefix(got, "failed  t__template  fails: exit status 3: no such thing\nnot begun: ") {
+	got := run(t, dsn, "", command("fails", sql("SELECT nothing")))
+	if !strings.HasPrefix(got, "failed  t__template  fails: exit status 3: ERROR: column \"nothing\" does not exist (SQLSTATE 42703)\nnot begun: ") {
 		t.Errorf("got %s", got)
 	}
 }

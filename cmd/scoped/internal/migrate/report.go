@@ -89,9 +89,15 @@ func (r *Report) Write(w io.Writer) error {
 		p.Line(p.Styled(terminal.Bold, terminal.Visible(pending.Schema)) + "  " + terminal.Visible(strings.Join(names, ", ")))
 	}
 	list := func(what string, names []string) {
-		if len(names) > 0 {
-			p.Line(what + ": " + terminal.Visible(strings.Join(names, ", ")))
+		const most = 20
+		if len(names) == 0 {
+			return
 		}
+		text := what + ": " + terminal.Visible(strings.Join(names[:min(len(names), most)], ", "))
+		if len(names) > most {
+			text += fmt.Sprintf(" and %d others", len(names)-most)
+		}
+		p.Line(text)
 	}
 	list("not begun", r.NotReached)
 	list("not in the registry, and left alone", r.Unregistered)
