@@ -103,10 +103,10 @@ tables: {invoice: {tenant: schema}, country: shared}
 		if size == 0 {
 			continue
 		}
-		if c.get(own, a) != c.get(own, a) || c.get(own, a) == c.get(own, b) {
+		if first := c.get(own, a); c.get(own, a) != first || c.get(own, b) == first {
 			t.Error("not one entry for each schema")
 		}
-		if c.shared(own, shape) != c.shared(own, shape) || c.get(once, a) != c.get(once, b) {
+		if first := c.shared(own, shape); c.shared(own, shape) != first || c.get(once, a) != c.get(once, b) {
 			t.Error("what schemas share was made twice")
 		}
 	}

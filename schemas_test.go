@@ -173,22 +173,24 @@ func TestBulkInSchemas(t *testing.T) {
 // mode. The scope chooses the schema, whichever connection a statement gets.
 func TestSchemasBehindBouncer(t *testing.T) {
 	dsn := pgtest.Bouncer(t, pgtest.DSN(t, schoolSchema(schoolValues)), 2)
-	db := openSchools(t, withParameters(t, dsn, "default_query_exec_mode=exec"))
-	db.SetMaxOpenConns(8)
-	var wg sync.WaitGroup
-	for worker := range 8 {
-		wg.Go(func() {
-			random := rand.New(rand.NewPCG(1, uint64(worker)))
-			for range 60 {
-				value := schoolValues[random.IntN(len(schoolValues))]
-				names, err := namesOf(ofSchool(t.Context(), value), db)
-				if err != nil || len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return name != "of "+value }) {
-					t.Errorf("%s: %q, %v", value, names, err)
+	for _, mode := range []string{"exec", "cache_describe", "simple_protocol"} {
+		db := openSchools(t, withParameters(t, dsn, "default_query_exec_mode="+mode))
+		db.SetMaxOpenConns(8)
+		var wg sync.WaitGroup
+		for worker := range 8 {
+			wg.Go(func() {
+				random := rand.New(rand.NewPCG(1, uint64(worker)))
+				for range 60 {
+					value := schoolValues[random.IntN(len(schoolValues))]
+					names, err := namesOf(ofSchool(t.Context(), value), db)
+					if err != nil || len(names) == 0 || slices.ContainsFunc(names, func(name string) bool { return name != "of "+value }) {
+						t.Errorf("%s: %s: %q, %v", mode, value, names, err)
+					}
 				}
-			}
-		})
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
 }
 
 // A search_path that a client sets is set on the server's connection, which a pooler
