@@ -26,10 +26,10 @@ import (
 // the statement with an Error of CodeScope that wraps it, and the next statement
 // asks again. Disable is no scope on a dimension and is not asked about.
 //
-// It is asked while the statement has its connection. Better than to read the
-// database then is to have read before, into the context, what the user belongs
-// to. If allow does read, it needs scopes disabled, and connections that do not
-// wait for those of the statements: another pool.
+// It is asked while the statement has its connection, and so had better not read
+// the database: read what the user belongs to before, and put it into the context.
+// If it does read, it needs scopes disabled and another pool, lest statements and
+// what is read for them wait for each other's connections.
 //
 // Both answers are logged, with the scope and the statement's context, so that a
 // handler can add who it was: refusals at level Warn, with the error as the reason,

@@ -233,6 +233,7 @@ func runBatchWithPath(db *sql.DB) runner {
 			return err
 		})
 		batch.Queue("COMMIT")
-		return all, conn.Raw(func(c any) error { return c.(*stdlib.Conn).Conn().SendBatch(ctx, batch).Close() })
+		err = conn.Raw(func(c any) error { return c.(*stdlib.Conn).Conn().SendBatch(ctx, batch).Close() })
+		return all, err
 	}
 }
