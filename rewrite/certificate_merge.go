@@ -20,7 +20,7 @@ func (c *certifier) merge(n *pgparse.MergeStmt, scope []string) {
 	source, tables := c.fromItem(n.SourceRelation, scope)
 	n.SourceRelation = source
 	if t != nil {
-		n.JoinCondition = c.guardedTarget(t, n.Relation, n.JoinCondition, tables)
+		n.JoinCondition = c.guardedTarget(t, n.Relation, n.JoinCondition, tables, nil)
 	}
 	c.walkNode(n.JoinCondition, scope)
 	for _, node := range n.MergeWhenClauses {

@@ -115,18 +115,7 @@ func (c *certifier) demand(t *policy.Table, ref string, guard *pgparse.Node) (im
 	if guard != nil {
 		conditions = conjuncts(guard)
 	}
-	var scopings []policy.Scoping
-	for _, s := range c.needed(t) {
-		isThere := func(condition *pgparse.Node) bool {
-			tree := c.predicate(condition, s, ref, toRead)
-			return tree != nil && pgparse.Equal(condition, tree)
-		}
-		if s.Path == nil || t.Barrier || slices.ContainsFunc(conditions, isThere) {
-			scopings = append(scopings, s)
-		} else {
-			implied = append(implied, s)
-		}
-	}
+	scopings, implied := c.splitImplied(t, ref, conditions, toRead)
 	all := c.all(scopings, conditionOf(t, toRead), ref, toRead)
 	switch {
 	case c.lacksScope(t):
@@ -154,21 +143,45 @@ func (c *certifier) imply(condition *pgparse.Node, refs, others []*guardedRef) {
 	}
 	for _, ref := range refs {
 		for _, other := range others {
-			if ref.nullable || other.nullable || len(c.unproven[ref]) == 0 {
+			if len(c.unproven[ref]) == 0 {
 				continue
 			}
-			c.unproven[ref] = slices.DeleteFunc(c.unproven[ref], func(s policy.Scoping) bool {
-				from, to := column(ref.name, s.Column), column(other.name, s.Path.Key)
-				return s.Path.Target == other.table && slices.ContainsFunc(conjuncts(condition), func(n *pgparse.Node) bool {
-					return pgparse.Equal(n, operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", from, to)) ||
-						pgparse.Equal(n, operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", to, from))
-				})
-			})
+			c.unproven[ref] = slices.DeleteFunc(c.unproven[ref], func(s policy.Scoping) bool { return implies(condition, ref, other, s) })
 			if len(c.unproven[ref]) == 0 {
 				delete(c.unproven, ref)
 			}
 		}
 	}
+}
+
+// implies reports whether a condition says that a row of ref refers, over the path
+// of a scoping, to the row of other that it is joined with.
+func implies(condition *pgparse.Node, ref, other *guardedRef, s policy.Scoping) bool {
+	if ref.nullable || other.nullable || s.Path.Target != other.table {
+		return false
+	}
+	from, to := column(ref.name, s.Column), column(other.name, s.Path.Key)
+	return slices.ContainsFunc(conjuncts(condition), func(n *pgparse.Node) bool {
+		return pgparse.Equal(n, operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", from, to)) ||
+			pgparse.Equal(n, operator(pgparse.A_Expr_Kind_AEXPR_OP, "=", to, from))
+	})
+}
+
+// splitImplied returns the scopings of t, called ref, that the guard must hold, and
+// the paths of which nothing is among the conditions, and which must be implied.
+func (c *certifier) splitImplied(t *policy.Table, ref string, conditions []*pgparse.Node, p purpose) (scopings, implied []policy.Scoping) {
+	for _, s := range c.needed(t) {
+		isThere := func(condition *pgparse.Node) bool {
+			tree := c.predicate(condition, s, ref, p)
+			return tree != nil && pgparse.Equal(condition, tree)
+		}
+		if s.Path == nil || t.Barrier || slices.ContainsFunc(conditions, isThere) {
+			scopings = append(scopings, s)
+		} else {
+			implied = append(implied, s)
+		}
+	}
+	return scopings, implied
 }
 
 // predicate builds the tree of the predicate that a scoping requires.

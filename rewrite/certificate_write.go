@@ -31,7 +31,7 @@ func (c *certifier) update(n *pgparse.UpdateStmt, scope []string) {
 		if n.WhereClause.GetCurrentOfExpr() != nil {
 			written = c.current(t, n.TargetList, written)
 		} else {
-			n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
+			n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables, tables)
 		}
 		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.FromClause, c.checked(t, n.Relation, written, pgparse.Returning(n))))
 	}
@@ -49,7 +49,7 @@ func (c *certifier) delete(n *pgparse.DeleteStmt, scope []string) {
 		if n.WhereClause.GetCurrentOfExpr() != nil {
 			deleted = c.current(t, nil, deleted)
 		} else {
-			n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables)
+			n.WhereClause = c.guardedTarget(t, n.Relation, n.WhereClause, tables, tables)
 		}
 		pgparse.SetReturning(n, c.expanded(t, n.Relation, n.UsingClause, c.checked(t, n.Relation, deleted, pgparse.Returning(n))))
 	}
@@ -79,22 +79,36 @@ func (c *certifier) walkCondition(n *pgparse.Node, scope []string) {
 	}
 }
 
-// guardedTarget takes the guard of an UPDATE's or DELETE's target out of
-// guard AND (condition) and returns the user's condition, without its gates.
-func (c *certifier) guardedTarget(t *policy.Table, rv *pgparse.RangeVar, where *pgparse.Node, tables []*guardedRef) *pgparse.Node {
-	guard := c.visible(t, refName(rv), toChange)
-	if !c.rewritten || len(guard) == 0 {
+// guardedTarget takes the guard of a target out of guard AND (condition) and
+// returns the user's condition, without its gates. What the guard lacks, that
+// condition has to imply by the rows of others.
+func (c *certifier) guardedTarget(t *policy.Table, rv *pgparse.RangeVar, where *pgparse.Node, tables, others []*guardedRef) *pgparse.Node {
+	if !c.rewritten || len(c.visible(t, refName(rv), toChange)) == 0 {
 		return c.ungated(where, tables)
 	}
-	all, n := conjuncts(where), len(guard)
-	if where == nil || len(all) < n || len(all) > n+1 || c.lacksScope(t) || !c.isConjunction(all[:n], guard) {
+	target := &guardedRef{table: t, name: refName(rv), target: true}
+	all := conjuncts(where)
+	scopings, implied := c.splitImplied(t, target.name, all, toChange)
+	guard := c.all(scopings, conditionOf(t, toChange), target.name, toChange)
+	n := len(guard)
+	if where == nil || len(all) < n || n > 0 && len(all) > n+1 || c.lacksScope(t) || !c.isConjunction(all[:n], guard) {
 		c.fail("the condition on table %s does not begin with its guard", t.Name)
 		return where
 	}
-	if len(all) == n {
-		return nil
+	switch {
+	case n == 0:
+	case len(all) == n:
+		where = nil
+	default:
+		where = all[n]
 	}
-	return c.ungated(all[n], append(tables, &guardedRef{table: t, name: refName(rv), target: true}))
+	where = c.ungated(where, append(tables[:len(tables):len(tables)], target))
+	for _, s := range implied {
+		if !changesWhatIsRead(c.shape, t, s) || !slices.ContainsFunc(others, func(other *guardedRef) bool { return implies(where, target, other, s) }) {
+			c.fail("table %s lacks its guard", t.Name)
+		}
+	}
+	return where
 }
 
 // assigned returns the scopings of t, restricted under the shape, the references

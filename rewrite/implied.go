@@ -34,7 +34,8 @@ func (o *ordering) imply(condition *pgparse.Node, sources, others []*rowSource) 
 					continue
 				}
 				for _, scoping := range s.table.Scopings {
-					if scoping.Path == nil || scoping.Path.Target != other.table || presenceOf(o.shape, scoping.Dimension, toRead) == All {
+					if scoping.Path == nil || scoping.Path.Target != other.table || presenceOf(o.shape, scoping.Dimension, toRead) == All ||
+						s.target && !changesWhatIsRead(o.shape, s.table, scoping) {
 						continue
 					}
 					left := []string{refName(s.rv), scoping.Column}
@@ -52,10 +53,39 @@ func (o *ordering) imply(condition *pgparse.Node, sources, others []*rowSource) 
 	}
 }
 
+// implyTarget notes the guards of the target of an UPDATE or DELETE that its
+// condition implies: the rows that it changes are joined with those of FROM.
+func (r *rewriter) implyTarget(rv *pgparse.RangeVar, from []*pgparse.Node, condition *pgparse.Node, visible *ctes) {
+	t := lookup(r.policy, rv)
+	if t == nil || r.empty {
+		return
+	}
+	o := &ordering{rewriter: r, visible: visible}
+	target := o.tableSource(rv, t, toChange)
+	target.target = true
+	o.imply(condition, []*rowSource{target}, o.joined(from))
+}
+
+// joined returns the tables of which each row that comes out of a FROM list holds
+// one.
+func (o *ordering) joined(from []*pgparse.Node) (all []*rowSource) {
+	for _, item := range from {
+		switch n := pgparse.Unwrap(item).(type) {
+		case *pgparse.RangeVar:
+			all = append(all, o.table(n)...)
+		case *pgparse.JoinExpr:
+			if n.Alias == nil && n.Jointype == pgparse.JoinType_JOIN_INNER {
+				all = append(all, o.joined([]*pgparse.Node{n.Larg, n.Rarg})...)
+			}
+		}
+	}
+	return all
+}
+
 // canBeNamed reports whether a column that a condition names with the reference's
 // name is one of the table's, of a row that is there.
 func (s *rowSource) canBeNamed() bool {
-	return s.table != nil && !s.target && !s.hidden && !s.renamed && !s.nullable
+	return s.table != nil && !s.hidden && !s.renamed && !s.nullable
 }
 
 // equates reports whether a condition is that two columns are equal, in this order.

@@ -40,6 +40,18 @@ func admitsNull(s policy.Scoping, p purpose) bool {
 	return s.Null == policy.NullVisible || s.Null == policy.NullRead && (p == toRead || p == toRefer)
 }
 
+// changesWhatIsRead reports whether the rows of t that refer to a row which may be
+// read, over the path of a scoping, are those that may be changed.
+func changesWhatIsRead(shape Shape, t *policy.Table, s policy.Scoping) bool {
+	return !t.View && !t.Barrier && shape.Presence(s.Dimension) != WriteOne && !readsNull(s)
+}
+
+// readsNull reports whether there are rows on the way of a scoping that are read
+// where its column is NULL, and not changed.
+func readsNull(s policy.Scoping) bool {
+	return s.Null == policy.NullRead || slices.ContainsFunc(s.Any, readsNull) || s.Path != nil && readsNull(*s.Path.Via)
+}
+
 // conditionOf returns the condition that rows of t satisfy beside their
 // scopings, or nil.
 func conditionOf(t *policy.Table, p purpose) *policy.Condition {

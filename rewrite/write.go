@@ -16,10 +16,11 @@ func (r *rewriter) target(rv *pgparse.RangeVar, access string) (t *relation, gua
 	if t == nil {
 		return nil, ""
 	}
+	scopings, implied := withoutImplied(t.Scopings, r.implied[rv])
 	if t.Access == policy.Scoped {
-		guard = r.guard(t.Table, t.Scopings, t.ref, toChange, rv.Location)
+		guard = r.guard(t.Table, scopings, t.ref, toChange, rv.Location)
 	}
-	r.record(t, access, guard)
+	r.record(t, access, append([]string{guard}, implied...)...)
 	return t, guard
 }
 
@@ -27,6 +28,7 @@ func (r *rewriter) target(rv *pgparse.RangeVar, access string) (t *relation, gua
 // assigns a column that the policy uses, a check follows.
 func (r *rewriter) update(n *pgparse.UpdateStmt, visible *ctes, top bool) {
 	visible = r.with(n.WithClause, visible)
+	r.implyTarget(n.Relation, n.FromClause, n.WhereClause, visible)
 	t, guard := r.target(n.Relation, "update")
 	if t == nil {
 		return
@@ -49,6 +51,7 @@ func (r *rewriter) update(n *pgparse.UpdateStmt, visible *ctes, top bool) {
 // delete rewrites a DELETE.
 func (r *rewriter) delete(n *pgparse.DeleteStmt, visible *ctes, top bool) {
 	visible = r.with(n.WithClause, visible)
+	r.implyTarget(n.Relation, n.UsingClause, n.WhereClause, visible)
 	t, guard := r.target(n.Relation, "delete")
 	if t == nil {
 		return
