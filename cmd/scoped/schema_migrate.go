@@ -62,7 +62,7 @@ and 2 when the command could not work.`},
 		var source migrate.Source
 		switch {
 		case len(args) == 1 && *line == "" && *name == "" && *isGoose:
-			source, err = migrate.ReadGoose(args[0])
+			source, err = migrate.ReadGoose(args[0], d.Schemas.Template)
 		case len(args) == 1 && *line == "" && *name == "":
 			source, err = migrate.ReadFiles(args[0], d.Schemas.Template)
 		case len(args) == 0 && *line != "" && *name != "" && !*isGoose:

@@ -110,18 +110,16 @@ func send(ctx context.Context, conn *pgx.Conn, sql string) (completed int, err e
 
 // locate returns the error of a file's statement with its place: that which the
 // server names, or the beginning of the statement.
-func locate(file, text string, completed int, err error) error {
-	e := &Error{File: file, Err: err}
-	offset := -1
+func locate(file, text string, completed int, err error) *Error {
 	if p := (*pgconn.PgError)(nil); errors.As(err, &p) && p.Position > 0 {
-		offset = runeOffset(text, int(p.Position)-1)
-	} else if all := statements(text); completed < len(all) {
-		offset = all[completed].offset
+		line, column := lineColumn(text, runeOffset(text, int(p.Position)-1))
+		return &Error{File: file, Line: line, Column: column, Err: err}
 	}
-	if offset >= 0 {
-		e.Line, e.Column = lineColumn(text, offset)
+	if all := statements(text); completed < len(all) {
+		s := all[completed]
+		return s.at(file, s.begin(), err)
 	}
-	return e
+	return &Error{File: file, Err: err}
 }
 
 // runeOffset returns where a character of text begins, in bytes.

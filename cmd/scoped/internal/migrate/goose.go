@@ -29,17 +29,17 @@ var _ Source = (*Goose)(nil)
 
 var noTransaction = regexp.MustCompile(`(?im)^\s*--\s*\+goose\s+NO\s+TRANSACTION`)
 
-// ReadGoose reads a folder. It refuses migrations that are to run outside of
-// transactions.
-func ReadGoose(folder string) (*Goose, error) {
+// ReadGoose reads a folder. It refuses what ReadFiles does, and migrations that are to
+// run outside of transactions.
+func ReadGoose(folder, template string) (*Goose, error) {
 	g := &Goose{folder: folder, versions: map[string]int64{}}
 	provider, err := g.provider(nil)
 	if err != nil {
 		return nil, err
 	}
 	defer provider.Close()
-	files, err := readFolder(folder)
-	if err != nil {
+	files, err := ReadFiles(folder, template)
+	if files == nil {
 		return nil, err
 	}
 	g.texts = files.texts
@@ -120,15 +120,15 @@ func (c *gooseConn) ExecContext(ctx context.Context, query string, _ []driver.Na
 // locate returns the error of the statement that failed, with its place where goose
 // left the text as it is in the file.
 func (c *gooseConn) locate(file, text string) error {
-	if at := strings.Index(text, c.failed); at >= 0 && c.failed != "" {
-		before := text[:at]
-		e := locate(file, c.failed, 0, c.err).(*Error)
-		line, column := lineColumn(text, len(before))
-		if e.Line == 1 {
-			e.Column += column - 1
-		}
-		e.Line += line - 1
-		return e
+	at := strings.Index(text, c.failed)
+	if at < 0 {
+		return &Error{File: file, Err: c.err}
 	}
-	return &Error{File: file, Err: c.err}
+	e := locate(file, c.failed, 0, c.err)
+	line, column := lineColumn(text, at)
+	if e.Line == 1 {
+		e.Column += column - 1
+	}
+	e.Line += line - 1
+	return e
 }

@@ -3,59 +3,69 @@ package migrate
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/script"
 	"github.com/scoped-pgx/scoped/internal/pgparse"
 )
 
-// A statement of a file, without the comments.
+// A statement of a file.
 type statement struct {
-	text   string
-	tokens []*pgparse.ScanToken // of text, comments aside
-	offset int                  // in the file, of the first token
+	script.Statement
+	tokens []*pgparse.ScanToken // comments aside; none where it cannot be read
 }
 
 func statements(text string) (all []statement) {
-	at := 0
 	for _, s := range script.Split(text) {
-		at += strings.Index(text[at:], s.Text)
-		statement := statement{text: s.Text, offset: at}
-		at += len(s.Text)
 		tokens, err := pgparse.Scan(s.Text)
-		if err == nil {
-			for _, t := range tokens {
-				if t.Token != pgparse.Token_SQL_COMMENT && t.Token != pgparse.Token_C_COMMENT {
-					statement.tokens = append(statement.tokens, t)
-				}
-			}
-			statement.offset += int(statement.tokens[0].Start)
+		if err != nil {
+			tokens = nil
 		}
-		all = append(all, statement)
+		all = append(all, statement{s, slices.DeleteFunc(tokens, func(t *pgparse.ScanToken) bool {
+			return t.Token == pgparse.Token_SQL_COMMENT || t.Token == pgparse.Token_C_COMMENT
+		})})
 	}
 	return all
 }
 
-// word returns a token in lower case.
-func (s statement) word(i int) string {
+// at returns the error of a place in the statement, in bytes.
+func (s statement) at(file string, offset int, err error) *Error {
+	line, column := lineColumn(s.Text, offset)
+	if line == 1 {
+		column += s.Column - 1
+	}
+	return &Error{File: file, Line: s.Line + line - 1, Column: column, Err: err}
+}
+
+// begin returns where the first token is, in bytes.
+func (s statement) begin() int {
+	if len(s.tokens) == 0 {
+		return 0
+	}
+	return int(s.tokens[0].Start)
+}
+
+// text returns a token, or nothing behind the last.
+func (s statement) text(i int) string {
 	if i >= len(s.tokens) {
 		return ""
 	}
-	t := s.tokens[i]
-	return strings.ToLower(s.text[t.Start:t.End])
+	return s.Text[s.tokens[i].Start:s.tokens[i].End]
 }
+
+// word returns a token in lower case.
+func (s statement) word(i int) string { return strings.ToLower(s.text(i)) }
 
 // inspect refuses statements that would leave the transaction or the schema in
 // which they run. What it does not understand, the server refuses.
 func inspect(file, text, template string) (all error) {
 	for _, s := range statements(text) {
-		token, message := s.fault(template)
-		if message == "" {
-			continue
+		if token, message := s.fault(template); message != "" {
+			all = errors.Join(all, s.at(file, int(token.Start), errors.New(message)))
 		}
-		e := &Error{File: file, Err: errors.New(message)}
-		e.Line, e.Column = lineColumn(text, s.offset+int(token.Start-s.tokens[0].Start))
-		all = errors.Join(all, e)
 	}
 	return all
 }
@@ -71,12 +81,11 @@ func (s statement) fault(template string) (at *pgparse.ScanToken, message string
 			return t, "CONCURRENTLY is not possible in a transaction; leave it out, as the table of one value is locked for a short time, or use --exec"
 		case s.word(0) == "copy" && (t.Token == pgparse.Token_STDIN || t.Token == pgparse.Token_STDOUT):
 			return t, "a migration has no standard input and output; write INSERT"
-		case s.word(i+1) == "." && s.name(i) == template:
-			return t, fmt.Sprintf("the names of a migration mean the schema that is migrated; remove %s and the dot", template)
+		case holds(s.text(i), template):
+			return t, fmt.Sprintf("names mean the schema that is migrated; leave %s out, and have a function SET search_path FROM CURRENT", template)
 		}
 	}
-	first := s.word(0)
-	switch first {
+	switch first := s.word(0); first {
 	case "begin", "start", "commit", "end", "abort":
 		return s.tokens[0], fmt.Sprintf(ownTransaction, strings.ToUpper(first))
 	case "prepare":
@@ -91,11 +100,11 @@ func (s statement) fault(template string) (at *pgparse.ScanToken, message string
 		}
 		return s.tokens[0], fmt.Sprintf(ownTransaction, "ROLLBACK")
 	case "set", "reset", "discard":
-		setting := s.word(1)
-		if setting == "local" || setting == "session" {
-			setting = s.word(2)
+		i := 1
+		if s.word(i) == "local" || s.word(i) == "session" {
+			i++
 		}
-		switch setting = strings.Trim(setting, `"`); setting {
+		switch setting := strings.Trim(s.word(i), `"`); setting {
 		case "search_path", "schema", "all":
 			return s.tokens[0], "search_path begins with the schema that is migrated; remove " + strings.ToUpper(first+" "+setting)
 		}
@@ -103,11 +112,21 @@ func (s statement) fault(template string) (at *pgparse.ScanToken, message string
 	return nil, ""
 }
 
-// name returns the name that a token is, as PostgreSQL's catalogue spells it.
-func (s statement) name(i int) string {
-	text := s.text[s.tokens[i].Start:s.tokens[i].End]
-	if quoted, ok := strings.CutPrefix(text, `"`); ok {
-		return strings.ReplaceAll(strings.TrimSuffix(quoted, `"`), `""`, `"`)
+// holds reports whether a token, which may be a literal or the body of a function,
+// has a name in it.
+func holds(token, name string) bool {
+	part := func(r rune) bool { return r == '_' || r == '$' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+	token, name = strings.ToLower(token), strings.ToLower(name)
+	for {
+		before, after, found := strings.Cut(token, name)
+		if !found {
+			return false
+		}
+		last, _ := utf8.DecodeLastRuneInString(before)
+		first, _ := utf8.DecodeRuneInString(after)
+		if !part(last) && !part(first) {
+			return true
+		}
+		token = after
 	}
-	return strings.ToLower(text)
 }

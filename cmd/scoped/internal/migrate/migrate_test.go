@@ -329,7 +329,7 @@ func TestGoose(t *testing.T) {
 	}
 	read := func(files ...string) migrate.Options {
 		t.Helper()
-		source, err := migrate.ReadGoose(folder(t, files...))
+		source, err := migrate.ReadGoose(folder(t, files...), "t__template")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -348,11 +348,12 @@ func TestGoose(t *testing.T) {
 	}
 	expect(t, ask(t, dsn, logged), "t__template,1;t_v 1,1;t_v 2,1")
 
-	_, err := migrate.ReadGoose(folder(t, "00001_index.sql", "-- comment\n-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY ON invoice (email);"))
-	if want := "00001_index.sql:2:1: what runs outside of transactions is no migration of scoped; use --exec"; err == nil || err.Error() != want {
+	_, err := migrate.ReadGoose(folder(t, "00001_index.sql", "-- comment\n-- +goose NO TRANSACTION\n-- +goose Up\nCOPY t__template.log FROM STDIN;"), "t__template")
+	if want := "00001_index.sql:4:6: names mean the schema that is migrated; leave t__template out, and have a function SET search_path FROM CURRENT\n" +
+		"00001_index.sql:2:1: what runs outside of transactions is no migration of scoped; use --exec"; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
-	if _, err := migrate.ReadGoose(t.TempDir()); err == nil {
+	if _, err := migrate.ReadGoose(t.TempDir(), ""); err == nil {
 		t.Error("an empty folder is accepted")
 	}
 }
