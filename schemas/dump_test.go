@@ -164,3 +164,53 @@ func TestDumpRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// whenWritten calls a function when the first bytes are written.
+type whenWritten struct {
+	bytes.Buffer
+	do func()
+}
+
+func (w *whenWritten) Write(p []byte) (int, error) {
+	if w.Len() == 0 {
+		w.do()
+	}
+	return w.Buffer.Write(p)
+}
+
+// TestDumpSnapshot shows that a dump is of one time, and is refused where a migration
+// came between.
+func TestDumpSnapshot(t *testing.T) {
+	dsn := pgtest.DSN(t, `CREATE SCHEMA t__template; CREATE TABLE t__template.a (text text); CREATE TABLE t__template.b (text text)`)
+	m, other := manager(t, connect(t, dsn), "tenant"), connect(t, dsn)
+	if err := m.Create(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	// What cannot be compressed, so that it is written before the next table is read.
+	exec(t, other, `INSERT INTO t_acme.a SELECT md5(i::text) FROM generate_series(1, 20000) AS i`)
+	w := whenWritten{do: func() { exec(t, other, `INSERT INTO t_acme.b VALUES ('later')`) }}
+	if err := m.Dump(t.Context(), "acme", &w); err != nil {
+		t.Fatal(err)
+	}
+	if err := load(t, m, "globex", bytes.NewReader(w.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	var a, b int
+	err := other.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM t_globex.a), (SELECT count(*) FROM t_globex.b)").Scan(&a, &b)
+	if err != nil || a != 20000 || b != 0 {
+		t.Errorf("%d and %d rows, %v", a, b, err)
+	}
+
+	record := schemas.RecordOf(m.Dimension())
+	if err := record.Create(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	w = whenWritten{do: func() {
+		if err := record.Done(t.Context(), other, "t_acme", schemas.Migration{Name: "1.sql"}); err != nil {
+			t.Error(err)
+		}
+	}}
+	if err := m.Dump(t.Context(), "acme", &w); err == nil || !strings.Contains(err.Error(), "migrated meanwhile") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -42,3 +42,31 @@ func TestSchemaMigrate(t *testing.T) {
 	migrate(folder, "--only", "initech")
 	compare(t, "schema_migrate", all.String())
 }
+
+// TestSchemaMigrateCreate shows that a schema made from the template has what ran
+// there, and that migrated schemas are the template's like.
+func TestSchemaMigrateCreate(t *testing.T) {
+	database(t, `CREATE SCHEMA t__template`)
+	folder := t.TempDir()
+	schema := func(want string, args ...string) {
+		t.Helper()
+		if got := transcript(append([]string{"schema"}, append(args, "--policy", schemaPolicy)...), ""); !strings.Contains(got, want) || !strings.Contains(got, "exit status 0") {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	write := func(name, sql string) {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(sql), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("1.sql", `CREATE TYPE status AS ENUM ('draft'); CREATE TABLE invoice (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, status status);
+		CREATE FUNCTION invoices() RETURNS bigint LANGUAGE sql SET search_path FROM CURRENT AS $$ SELECT count(*) FROM invoice $$`)
+	schema("0 up to date", "migrate", folder)
+	schema("t_acme", "create", "acme")
+	schema("2 up to date", "migrate", folder)
+	write("2.sql", `ALTER TABLE invoice ADD paid boolean; CREATE INDEX ON invoice (paid); CREATE VIEW paid AS SELECT * FROM invoice WHERE paid`)
+	schema("2 migrated", "migrate", folder)
+	schema("t_globex", "create", "globex")
+	schema("0 of 2 schemas", "diff")
+	schema("3 up to date", "migrate", folder)
+}
