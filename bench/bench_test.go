@@ -24,16 +24,14 @@ func TestArmsAgree(t *testing.T) {
 
 // So do those that read in schemas, directly and through a pooler.
 func TestSchemaArmsAgree(t *testing.T) {
-	db, dsn, err := openSchemas(t.Context(), tenants+1)
-	if err != nil {
+	db := testDatabase(t)
+	if err := db.makeSchemas(t.Context(), tenants+1); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(db.close)
-	db.tenants = tenants
 	for _, way := range []struct {
 		dsn    string
 		pooled bool
-	}{{dsn, false}, {pgtest.Bouncer(t, dsn, poolerConnections), true}} {
+	}{{db.dsn, false}, {pgtest.Bouncer(t, db.dsn, poolerConnections), true}} {
 		c, err := db.readInSchemas(t.Context(), schemaReads, way.dsn, way.pooled, 1, 1)
 		if err != nil {
 			t.Fatal(err)

@@ -16,6 +16,7 @@ var schema string
 // A database is that of schema.sql in a server of its own, with the arms that use it.
 type database struct {
 	server *pgtest.Server
+	dsn    string
 	admin  *pgx.Conn
 	arms   *arms
 	// tenants are those whose rows the workloads touch, and warm is how many
@@ -25,12 +26,9 @@ type database struct {
 
 func openDatabase(ctx context.Context) (*database, error) {
 	db := &database{tenants: tenants}
-	dsn, err := db.open(ctx)
+	err := db.open(ctx)
 	if err == nil {
-		_, err = db.admin.Exec(ctx, "VACUUM ANALYZE")
-	}
-	if err == nil {
-		db.arms, err = newArms(ctx, dsn)
+		db.arms, err = newArms(ctx, db.dsn)
 	}
 	if err != nil {
 		db.close()
@@ -39,15 +37,18 @@ func openDatabase(ctx context.Context) (*database, error) {
 	return db, nil
 }
 
-func (db *database) open(ctx context.Context) (dsn string, err error) {
+func (db *database) open(ctx context.Context) (err error) {
 	if db.server, err = pgtest.Start(ctx); err != nil {
-		return "", err
+		return err
 	}
-	if dsn, err = db.server.CreateDatabase(ctx, schema); err != nil {
-		return "", err
+	if db.dsn, err = db.server.CreateDatabase(ctx, schema); err != nil {
+		return err
 	}
-	db.admin, err = pgx.Connect(ctx, dsn)
-	return dsn, err
+	if db.admin, err = pgx.Connect(ctx, db.dsn); err != nil {
+		return err
+	}
+	_, err = db.admin.Exec(ctx, "VACUUM ANALYZE")
+	return err
 }
 
 // version returns the version of PostgreSQL, without what a distribution says of it.

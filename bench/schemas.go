@@ -16,8 +16,8 @@ import (
 	"github.com/scoped-pgx/scoped/policy"
 )
 
-// A schema for each site, in which its authors, posts and comments are, with the
-// keys that they have in schema.sql.
+// A schema for each site, in which its authors, posts and comments are as in
+// schema.sql.
 const (
 	schemaRules = `version: 1
 dimensions: {site: {type: bigint, schema: "s_{value}", template: s__template}}
@@ -56,12 +56,15 @@ var schemaReads = &workload{name: "reads", operations: []*operation{pointRead, j
 // schemas runs the reads in a schema for each site on 1, 4 and 16 connections,
 // directly and through PgBouncer in transaction mode.
 func (b *bench) schemas(ctx context.Context) error {
-	db, dsn, err := openSchemas(ctx, sites)
-	if err != nil {
+	db := &database{tenants: sites}
+	defer db.close()
+	if err := db.open(ctx); err != nil {
 		return err
 	}
-	defer db.close()
-	through, stop, err := pgtest.StartBouncer(ctx, dsn, poolerConnections)
+	if err := db.makeSchemas(ctx, sites); err != nil {
+		return err
+	}
+	through, stop, err := pgtest.StartBouncer(ctx, db.dsn, poolerConnections)
 	if err != nil {
 		return err
 	}
@@ -76,7 +79,7 @@ func (b *bench) schemas(ctx context.Context) error {
 	for _, way := range []struct {
 		name, dsn string
 		pooled    bool
-	}{{readsDirect, dsn, false}, {readsPooled, through, true}} {
+	}{{readsDirect, db.dsn, false}, {readsPooled, through, true}} {
 		w := *schemaReads
 		w.name = way.name
 		for _, connections := range connections {
@@ -93,17 +96,18 @@ func (b *bench) schemas(ctx context.Context) error {
 
 // readInSchemas lets the arms take turns, each with connections of its own.
 func (db *database) readInSchemas(ctx context.Context, w *workload, dsn string, pooled bool, connections, rounds int) (c cell, err error) {
-	if db.arms, err = newSchemaArms(dsn, pooled); err != nil {
+	in := *db
+	if in.arms, err = newSchemaArms(dsn, pooled); err != nil {
 		return c, err
 	}
-	defer db.arms.close()
-	if err := db.arms.compare(ctx, db.admin, w); err != nil {
+	defer in.arms.close()
+	if err := in.arms.compare(ctx, in.admin, w); err != nil {
 		return c, err
 	}
-	if c, err = db.takeTurns(ctx, w, connections, rounds, 25*time.Millisecond); err != nil || connections > 1 || pooled {
+	if c, err = in.takeTurns(ctx, w, connections, rounds, 25*time.Millisecond); err != nil || connections > 1 || pooled {
 		return c, err
 	}
-	for i, arm := range db.arms.list {
+	for i, arm := range in.arms.list {
 		const used = "SELECT sum(total_bytes) / (1024.0 * 1024) FROM pg_backend_memory_contexts"
 		err := arm.db.QueryRowContext(scoped.Disable(ctx, "what the reads have left there"), used).Scan(&c.Arms[i].ServerMiB)
 		if err != nil {
@@ -113,24 +117,15 @@ func (db *database) readInSchemas(ctx context.Context, w *workload, dsn string, 
 	return c, nil
 }
 
-// openSchemas opens a database with a schema for each of so many sites and no tables
-// of theirs outside of it, and returns its URL.
-func openSchemas(ctx context.Context, tenants int) (*database, string, error) {
-	db := &database{tenants: tenants}
-	dsn, err := db.open(ctx)
-	for site := 1; site <= tenants && err == nil; site++ {
-		_, err = db.admin.Exec(ctx, fmt.Sprintf(makeSchema, site))
+// makeSchemas makes the schemas of so many sites.
+func (db *database) makeSchemas(ctx context.Context, sites int) error {
+	for site := 1; site <= sites; site++ {
+		if _, err := db.admin.Exec(ctx, fmt.Sprintf(makeSchema, site)); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		_, err = db.admin.Exec(ctx, "DROP TABLE author, post, comment CASCADE")
-	}
-	if err == nil {
-		_, err = db.admin.Exec(ctx, "VACUUM ANALYZE")
-	}
-	if err != nil {
-		db.close()
-	}
-	return db, dsn, err
+	_, err := db.admin.Exec(ctx, "VACUUM ANALYZE")
+	return err
 }
 
 // newSchemaArms opens the arms. Through a pooler there are neither sessions nor,
