@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,28 +11,33 @@ import (
 
 // copyable reports which objects cannot be made in another schema.
 func (d *Definition) copyable() error {
+	return d.faults("copied", func(o *Object) string { return cmp.Or(o.refused, o.spelling(d.schema)) })
+}
+
+// faults reports the objects for which of says why something cannot be done with the
+// schema.
+func (d *Definition) faults(what string, of func(*Object) string) error {
 	var faults []error
 	for _, o := range d.objects {
-		reason := o.refused
-		if reason == "" && o.spells(d.schema) {
-			reason = fmt.Sprintf("it spells the name of its schema, %s; leave that out, and have a function SET search_path", quote(d.schema))
-		}
-		if reason != "" {
+		if reason := of(o); reason != "" {
 			faults = append(faults, fmt.Errorf("  %s: %s", o, reason))
 		}
 	}
 	if len(faults) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the schema %s cannot be copied:\n%w", quote(d.schema), errors.Join(faults...))
+	return fmt.Errorf("the schema %s cannot be %s:\n%w", quote(d.schema), what, errors.Join(faults...))
 }
 
-// spells reports whether the statements that make the object may name a schema.
-func (o *Object) spells(schema string) bool {
+// spelling says what to do about an object that may name its schema.
+func (o *Object) spelling(schema string) string {
 	if strings.Contains(o.create, " AS ENUM (") && o.Kind == "type" {
-		return false // its labels are data
+		return "" // its labels are data
 	}
-	return spells(o.create, schema) || spells(o.late, schema)
+	if !spells(o.create, schema) && !spells(o.late, schema) {
+		return ""
+	}
+	return fmt.Sprintf("it spells the name of its schema, %s; leave that out, and have a function SET search_path", quote(schema))
 }
 
 // spells reports whether SQL may name a schema: before a dot, in a search path, or

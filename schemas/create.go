@@ -25,10 +25,10 @@ SET LOCAL transform_null_equals = off;
 SET LOCAL row_security = off;
 `
 
-// localSettings are the settings of readSettings, createSettings and searchPath.
+// localSettings are the settings of createSettings and searchPath.
 var localSettings = func() []string {
 	names := []string{"search_path"}
-	for _, set := range regexp.MustCompile(`SET LOCAL (\w+)`).FindAllStringSubmatch(readSettings+createSettings, -1) {
+	for _, set := range regexp.MustCompile(`SET LOCAL (\w+)`).FindAllStringSubmatch(createSettings, -1) {
 		names = append(names, set[1])
 	}
 	return names
@@ -149,24 +149,26 @@ func (m *Manager) create(ctx context.Context, tx pgx.Tx, d *Definition, value st
 }
 
 func (m *Manager) mustNotExist(ctx context.Context, tx pgx.Tx, value, name string) error {
-	exists, err := schemaExists(ctx, tx, name)
-	if err == nil && exists {
+	oid, err := schemaOID(ctx, tx, name)
+	if err == nil && oid != 0 {
 		err = fmt.Errorf("the schema %s of %q exists", quote(name), value)
 	}
 	return err
 }
 
-func (m *Manager) mustExist(ctx context.Context, tx pgx.Tx, value, name string) error {
-	exists, err := schemaExists(ctx, tx, name)
-	if err == nil && !exists {
+// find returns the oid of the schema of a value, which must exist.
+func (m *Manager) find(ctx context.Context, tx pgx.Tx, value, name string) (oid uint32, err error) {
+	oid, err = schemaOID(ctx, tx, name)
+	if err == nil && oid == 0 {
 		err = fmt.Errorf("the schema %s of %q does not exist", quote(name), value)
 	}
-	return err
+	return oid, err
 }
 
-func schemaExists(ctx context.Context, tx pgx.Tx, name string) (exists bool, err error) {
-	err = tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)", name).Scan(&exists)
-	return exists, err
+// schemaOID returns the oid of a schema, 0 if there is none of the name.
+func schemaOID(ctx context.Context, tx pgx.Tx, name string) (oid uint32, err error) {
+	err = tx.QueryRow(ctx, "SELECT coalesce((SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1), 0)", name).Scan(&oid)
+	return oid, err
 }
 
 // register enters a value into the registry, unless it is there.

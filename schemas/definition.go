@@ -44,6 +44,7 @@ type Object struct {
 	owner   string // as SQL spells it; empty for what has none of its own
 	what    string // as in ALTER … OWNER TO
 	grantOn string // as in GRANT … ON; empty for what has no rights
+	path    string // the search path that is set for a function, where the schema is in it
 	refused string // why it cannot be copied, and what to do
 }
 
@@ -113,7 +114,6 @@ SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL IntervalStyle = postgres;
 SET LOCAL extra_float_digits = 3;
 SET LOCAL jit = off;
-SET LOCAL search_path = pg_catalog, pg_temp;
 `
 
 // Read returns the definition of a schema, of whatever name.
@@ -131,23 +131,18 @@ func (m *Manager) Read(ctx context.Context, schema string) (d *Definition, err e
 // its answer is to be spelled as from within the schema. So the query is planned
 // under the one search path, as a cursor's, and run under the other.
 func read(ctx context.Context, tx pgx.Tx, schema string) (*Definition, error) {
-	var oid uint32
-	err := tx.QueryRow(ctx, "SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1", schema).Scan(&oid)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, fmt.Errorf("the schema %s does not exist", quote(schema))
+	oid, err := schemaOID(ctx, tx, schema)
+	if err == nil && oid == 0 {
+		err = fmt.Errorf("the schema %s does not exist", quote(schema))
 	}
 	if err != nil {
 		return nil, err
 	}
-	of := func(query string) string {
-		return strings.ReplaceAll(query, ":schema", strconv.FormatUint(uint64(oid), 10))
-	}
-	results, err := exec(ctx, tx, readSettings+
-		"DECLARE scoped_objects NO SCROLL CURSOR FOR "+of(objectsQuery)+";\n"+
-		of(dependenciesQuery)+";\n"+
+	results, err := inCatalog(ctx, tx, readSettings+
+		"DECLARE scoped_objects NO SCROLL CURSOR FOR "+of(objectsQuery, oid)+";\n"+
+		of(dependenciesQuery, oid)+";\n"+
 		searchPath(schema)+
-		"FETCH ALL FROM scoped_objects;\n"+
-		"CLOSE scoped_objects")
+		"FETCH ALL FROM scoped_objects")
 	if err != nil {
 		return nil, fmt.Errorf("reading the schema %s: %w", quote(schema), err)
 	}
@@ -155,10 +150,9 @@ func read(ctx context.Context, tx pgx.Tx, schema string) (*Definition, error) {
 	dependencies := map[object][]object{}
 	for _, result := range results {
 		for _, row := range result.Rows {
-			switch result.CommandTag.String()[:5] {
-			case "FETCH":
+			if strings.HasPrefix(result.CommandTag.String(), "FETCH") {
 				objects = append(objects, newObject(row, schema))
-			default:
+			} else {
 				from := object{number(row[0]), number(row[1])}
 				dependencies[from] = append(dependencies[from], object{number(row[2]), number(row[3])})
 			}
@@ -196,27 +190,28 @@ func newObject(row [][]byte, schema string) *Object {
 		}
 		o.comments = strings.Replace(o.comments, placeholder, "SCHEMA "+self, 1)
 	case "function", "procedure":
-		o.create = ownSearchPath(o.create, schema)
+		o.create, o.path = ownSearchPath(o.create, schema)
 	}
 	return o
 }
 
-// ownSearchPath returns a function's definition with self in the search path that
-// is set for it, in place of the schema.
-func ownSearchPath(create, schema string) string {
+// ownSearchPath returns a function's definition with self in the search path that is
+// set for it, in place of the schema. The path is empty where the schema is not in it.
+func ownSearchPath(create, schema string) (changed, path string) {
 	const set = "\n SET search_path TO "
 	head, rest, ok := strings.Cut(create, set)
 	if !ok {
-		return create
+		return create, ""
 	}
 	path, body, _ := strings.Cut(rest, "\n")
 	elements := strings.Split(path, ", ")
-	for i, e := range elements {
-		if e == "'"+strings.ReplaceAll(schema, "'", "''")+"'" {
-			elements[i] = self
-		}
+	own := slices.Index(elements, quoteLiteral(schema))
+	if own < 0 {
+		return create, ""
 	}
-	return head + set + strings.Join(elements, ", ") + "\n" + body
+	elements[own] = self
+	path = strings.Join(elements, ", ")
+	return head + set + path + "\n" + body, path
 }
 
 // order returns the objects so that each stands behind those that it depends on,
@@ -272,8 +267,33 @@ func exec(ctx context.Context, tx pgx.Tx, statements string) ([]*pgconn.Result, 
 	return tx.Conn().PgConn().Exec(ctx, statements).ReadAll()
 }
 
+// inCatalog runs statements that only read, in one round trip. Names in them are
+// PostgreSQL's own, whatever is in the search path, and their settings do not last.
+func inCatalog(ctx context.Context, tx pgx.Tx, statements string) ([]*pgconn.Result, error) {
+	return exec(ctx, tx, "SAVEPOINT scoped_schemas;\nSET LOCAL search_path = pg_catalog, pg_temp;\n"+
+		statements+";\nROLLBACK TO scoped_schemas;\nRELEASE scoped_schemas")
+}
+
+// catalogTexts returns the rows of a query of one column.
+func catalogTexts(ctx context.Context, tx pgx.Tx, query string) (texts []string, err error) {
+	results, err := inCatalog(ctx, tx, query)
+	for _, result := range results {
+		for _, row := range result.Rows {
+			texts = append(texts, string(row[0]))
+		}
+	}
+	return texts, err
+}
+
+// of returns a query about a schema.
+func of(query string, schema uint32) string {
+	return strings.ReplaceAll(query, ":schema", strconv.FormatUint(uint64(schema), 10))
+}
+
 // searchPath is the statement that has names looked up in a schema, and then in
 // pg_catalog, for one transaction. Temporary tables hide none.
 func searchPath(schema string) string {
 	return "SET LOCAL search_path = " + quote(schema) + ", pg_catalog, pg_temp;\n"
 }
+
+func quoteLiteral(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

@@ -67,3 +67,32 @@ func (m *Manager) Details(ctx context.Context) (map[string]*Details, error) {
 		return nil
 	})
 }
+
+// A Table is one of a value's schema.
+type Table struct {
+	Name  string
+	Rows  int64 // as the server estimates; -1 where it does not know
+	Bytes int64 // with indexes
+}
+
+// Tables returns the tables of a value's schema that hold rows, by their names.
+func (m *Manager) Tables(ctx context.Context, value string) (tables []Table, err error) {
+	name, err := m.SchemaName(value)
+	if err != nil {
+		return nil, err
+	}
+	err = m.transact(ctx, func(tx pgx.Tx) error {
+		oid, err := m.find(ctx, tx, value, name)
+		if err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT c.relname, CASE WHEN pg_relation_size(c.oid) = 0 THEN 0 ELSE coalesce(nullif(s.n_live_tup, 0), c.reltuples::bigint) END, pg_total_relation_size(c.oid)
+			FROM pg_class c LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
+			WHERE c.relnamespace = $1 AND c.relkind = 'r' ORDER BY c.relname COLLATE "C"`, oid)
+		if err == nil {
+			tables, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Table])
+		}
+		return err
+	})
+	return tables, err
+}

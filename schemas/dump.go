@@ -68,7 +68,7 @@ func (m *Manager) Dump(ctx context.Context, value string, w io.Writer) error {
 		if _, err := exec(ctx, tx, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL row_security = off"); err != nil {
 			return fmt.Errorf("a schema is dumped in a transaction of its own: %w", err)
 		}
-		if err := m.mustExist(ctx, tx, value, schema); err != nil {
+		if _, err := m.find(ctx, tx, value, schema); err != nil {
 			return err
 		}
 		definition, err := m.readToCopy(ctx, tx, schema)

@@ -51,6 +51,9 @@ The exit status is 0 when all is well, 1 when the command worked and what it loo
 	group.AddCommand(
 		newSchemaCreateCommand(),
 		newSchemaListCommand(),
+		newSchemaDropCommand(),
+		newSchemaRenameCommand(),
+		newSchemaCloneCommand(),
 		newSchemaDiffCommand(),
 		newSchemaMigrateCommand(),
 		newSchemaDumpCommand(),

@@ -10,9 +10,10 @@ const schemaPolicy = "testdata/schema.yaml"
 
 // schemaTranscript is what the commands about schemas say, without what differs
 // from run to run.
-func schemaTranscript(all *strings.Builder, args ...string) {
-	text := transcript(append([]string{"schema"}, args...), "")
+func schemaTranscript(all *strings.Builder, stdin string, args ...string) {
+	text := transcript(append([]string{"schema"}, args...), stdin)
 	text = regexp.MustCompile(` +\d[0-9.]* [kM]B`).ReplaceAllString(text, "  1 MB")
+	text = regexp.MustCompile(` +(~\d+|\?) `).ReplaceAllString(text, "  ~1 ")
 	text = regexp.MustCompile(`"bytes":\d+`).ReplaceAllString(text, `"bytes":1`)
 	all.WriteString(text)
 }
@@ -24,7 +25,7 @@ func TestSchema(t *testing.T) {
 		CREATE VIEW due AS SELECT 1 AS due; CREATE DOMAIN amount AS numeric`)
 	var all strings.Builder
 	say := func(args ...string) {
-		schemaTranscript(&all, append(args[:1:1], append([]string{"--policy", schemaPolicy}, args[1:]...)...)...)
+		schemaTranscript(&all, "", append(args[:1:1], append([]string{"--policy", schemaPolicy}, args[1:]...)...)...)
 	}
 	say("create", "acme", "o'brien & co", "--jobs", "1")
 	say("diff")
@@ -41,6 +42,34 @@ func TestSchema(t *testing.T) {
 	say("create", `x"; DROP SCHEMA public --`, "--jobs", "0")
 	say("diff", "globex")
 	compare(t, "schema", all.String())
+}
+
+// TestSchemaChanges drops, renames and copies schemas.
+func TestSchemaChanges(t *testing.T) {
+	database(t, `CREATE TABLE tenant (slug text PRIMARY KEY); CREATE SCHEMA t__template; CREATE TABLE t__template.invoice (id serial PRIMARY KEY);
+		CREATE TABLE t__template.line (n int); CREATE VIEW t__template.v AS TABLE t__template.line`)
+	var all strings.Builder
+	say := func(stdin string, args ...string) {
+		schemaTranscript(&all, stdin, append([]string{args[0], "--policy", schemaPolicy}, args[1:]...)...)
+	}
+	say("", "create", "acme", "o'brien")
+	psql(t, "INSERT INTO t_acme.invoice DEFAULT VALUES; ANALYZE t_acme.invoice")
+	say("", "clone", "acme", "acme-2", "--with-data")
+	say("", "clone", "acme", "acme-2")
+	say("", "rename", "acme-2", "globex")
+	say("", "rename", "acme", "globex")
+	say("acme\n", "drop", "globex")
+	say("", "drop", "acme")
+	psql(t, "CREATE VIEW public.v AS TABLE t_acme.invoice")
+	say("acme\n", "drop", "acme")
+	say("", "drop", "globex", "--yes", "--keep-row")
+	say("", "drop", "_template")
+	say("", "drop", "initech")
+	say("o'brien", "drop", "o'brien")
+	say("", "list")
+	say("", "drop")
+	say("", "rename", "acme")
+	compare(t, "schema_changes", all.String())
 }
 
 // TestSchemaFaults shows what the commands say where they cannot work.
