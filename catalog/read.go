@@ -97,23 +97,34 @@ const Query = queryTables + queryFunctions + "n.nspname" + queryEnd
 
 // QueryFor is Query with which ReadFor asks.
 func QueryFor(p *policy.Policy) string {
-	var any, template string
+	var template string
 	for _, d := range p.Dimensions() {
-		if d.Schemas == nil {
-			continue
+		if d.Schemas != nil {
+			template += " WHEN " + ofValue(d.Schemas) + " THEN " + literal(d.Schemas.Template)
 		}
-		values := isValues(d.Schemas)
-		any += " AND NOT (" + values + ")"
-		template += " WHEN " + values + " THEN " + literal(d.Schemas.Template)
 	}
-	if any == "" {
+	if template == "" {
 		return Query
 	}
-	return queryTables + any + queryFunctions + "CASE" + template + " ELSE n.nspname END" + queryEnd
+	return queryTables + " AND NOT (" + OfValue(p) + ")" + queryFunctions + "CASE" + template + " ELSE n.nspname END" + queryEnd
 }
 
-// isValues returns the condition that the schema n is one of a value.
-func isValues(s *policy.Schemas) string {
+// OfValue returns the SQL condition that a row n of pg_namespace is the schema of a
+// value of one of p's dimensions: false where the values of none choose schemas.
+func OfValue(p *policy.Policy) string {
+	var conditions []string
+	for _, d := range p.Dimensions() {
+		if d.Schemas != nil {
+			conditions = append(conditions, ofValue(d.Schemas))
+		}
+	}
+	if conditions == nil {
+		return "false"
+	}
+	return strings.Join(conditions, " OR ")
+}
+
+func ofValue(s *policy.Schemas) string {
 	like := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_", policy.Placeholder, "_%").Replace(s.Pattern())
 	names := make([]string, 0, 4)
 	for _, name := range s.Reserved() {

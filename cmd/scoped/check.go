@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/check"
@@ -66,7 +68,9 @@ work.`},
 		if err != nil {
 			return err
 		}
-		s, err := ask(command, *dsn, "reading the catalogue", check.Read)
+		s, err := ask(command, *dsn, "reading the catalogue", func(ctx context.Context, conn *pgx.Conn) (*check.Snapshot, error) {
+			return check.Read(ctx, conn, p)
+		})
 		if err != nil {
 			return err
 		}

@@ -287,6 +287,20 @@ func (c *checker) shared() []*table {
 	return c.tablesWith(func(t *table) bool { return t.policy.Access == policy.Shared || t.policy.Access == policy.SharedRead })
 }
 
+// unrestricted returns the tables in a schema for each value whose rows are shared
+// there.
+func (c *checker) unrestricted() []*table {
+	return c.tablesWith(func(t *table) bool { return t.policy.In != nil && !t.isRestricted() })
+}
+
+// sharing says to whom all rows of a table are visible.
+func (t *table) sharing() string {
+	if t.policy.In != nil {
+		return "shared by those who have its " + t.policy.In.Name
+	}
+	return "shared"
+}
+
 // used returns the tables that statements may touch.
 func (c *checker) used() []*table {
 	return c.tablesWith(func(t *table) bool { return t.policy.Access != policy.Denied })
@@ -320,6 +334,10 @@ func (c *checker) isScoped(oid uint32) (*table, bool) {
 	t := c.listed(c.byOID[oid])
 	return t, t != nil && t.policy.Access == policy.Scoped
 }
+
+// isRestricted reports whether not all rows of a listed table are a scope's. Those
+// of a table in a schema for each value may be.
+func (t *table) isRestricted() bool { return len(t.policy.Scopings) > 0 || t.policy.Where != nil }
 
 // target returns the table to which a policy's path or reference leads, or nil.
 func (c *checker) target(t *policy.Table) *table { return c.byName[t.Schema+"."+t.Name] }

@@ -103,7 +103,7 @@ ORDER BY 1, 2`
 
 const functionsQuery = `
 SELECT p.oid, n.nspname::text, p.proname::text, pg_get_function_identity_arguments(p.oid), l.lanname::text, p.prokind = 'p', p.prosecdef,
-  EXISTS (SELECT FROM unnest(p.proconfig) c WHERE c ~ '^search_path='),
+  coalesce((SELECT substr(c, 13) FROM unnest(p.proconfig) c WHERE c ~ '^search_path='), ''),
   CASE WHEN l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL THEN p.prosrc ELSE '' END,
   EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 FROM pg_proc p
@@ -173,7 +173,85 @@ FROM pg_publication_tables p
 JOIN pg_publication b ON b.pubname = p.pubname
 JOIN pg_namespace n ON n.nspname = p.schemaname
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+WHERE` + notSystem + `
 ORDER BY 1, n.nspname, c.relname`
 
 const subscribedQuery = `
 SELECT s.subname::text, r.srrelid FROM pg_subscription_rel r JOIN pg_subscription s ON s.oid = r.srsubid ORDER BY 1, 2`
+
+// In the queries below ofValue is replaced by the condition that n is the schema of
+// a value.
+const ofValue = " $value "
+
+// Composite types are those of CREATE TYPE.
+const typesQuery = `
+SELECT n.nspname::text, t.typname::text
+FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
+WHERE (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c') AND` + notSystem + `ORDER BY 1, 2`
+
+const sequencesQuery = `
+SELECT n.nspname::text, c.relname::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))
+  AND` + notSystem + `ORDER BY 1, 2`
+
+// Functions of values that differ in nothing but the name of their schema are one.
+const valueFunctionsQuery = `
+SELECT f.oid, f.nspname::text, f.proname::text, pg_get_function_identity_arguments(f.oid), f.lanname::text, f.prokind = 'p', f.prosecdef, f.path, f.prosrc, false
+FROM (
+  SELECT DISTINCT ON (p.proname, replace(p.prosrc, n.nspname, ''), replace(s.path, n.nspname, '')) p.*, n.nspname, l.lanname, s.path
+  FROM pg_proc p
+  JOIN pg_namespace n ON n.oid = p.pronamespace
+  JOIN pg_language l ON l.oid = p.prolang
+  CROSS JOIN LATERAL (SELECT coalesce((SELECT substr(c, 13) FROM unnest(p.proconfig) c WHERE c ~ '^search_path='), '') AS path) s
+  WHERE p.prokind <> 'a' AND p.prosqlbody IS NULL AND l.lanname NOT IN ('c', 'internal') AND (` + ofValue + `)
+  ORDER BY p.proname, replace(p.prosrc, n.nspname, ''), replace(s.path, n.nspname, ''), n.nspname) f
+ORDER BY 2, 3, 4`
+
+// Schemas are those of values whose owner, or rights but for the owner's own, are
+// not the template's.
+const rightsOfSchemasQuery = `
+WITH schema AS (
+  SELECT n.nspname, pg_get_userbyid(n.nspowner) AS owner, ARRAY(
+    SELECT concat_ws(' ', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable)
+    FROM aclexplode(n.nspacl) a WHERE a.grantee <> n.nspowner ORDER BY 1) AS rights, (` + ofValue + `) AS of_value
+  FROM pg_namespace n)
+SELECT t.nspname::text, s.nspname::text
+FROM schema t JOIN schema s ON s.of_value AND (s.owner, s.rights) IS DISTINCT FROM (t.owner, t.rights)
+WHERE t.nspname = ANY ($1)
+ORDER BY 1, 2`
+
+// Tables in the schemas of values that the templates lack, once each.
+const strayTablesQuery = `
+SELECT c.relname::text, array_agg(n.nspname::text ORDER BY n.nspname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (` + ofValue + `) AND NOT EXISTS (
+  SELECT FROM pg_class t JOIN pg_namespace tn ON tn.oid = t.relnamespace WHERE tn.nspname = ANY ($1) AND t.relname = c.relname)
+GROUP BY 1 ORDER BY 1`
+
+// What depends on something in the schema of a value, or in a template, and lies
+// elsewhere.
+const crossingsQuery = `
+WITH schema AS MATERIALIZED (SELECT n.oid FROM pg_namespace n WHERE (` + ofValue + `) OR n.nspname = ANY ($1)),
+inside AS (
+  SELECT 'pg_class'::regclass AS classid, c.oid, c.relnamespace AS schema, c.relname AS name FROM pg_class c JOIN schema s ON s.oid = c.relnamespace WHERE c.relkind NOT IN ('i', 'I', 't')
+  UNION ALL SELECT 'pg_proc'::regclass, p.oid, p.pronamespace, p.proname FROM pg_proc p JOIN schema s ON s.oid = p.pronamespace
+  UNION ALL SELECT 'pg_type'::regclass, t.oid, t.typnamespace, t.typname FROM pg_type t JOIN schema s ON s.oid = t.typnamespace),
+dependency AS (
+  SELECT d.classid, d.objid, i.schema, i.name FROM pg_depend d JOIN inside i ON i.classid = d.refclassid AND i.oid = d.refobjid WHERE d.deptype IN ('n', 'a')),
+crossing AS (
+  SELECT 'view' AS kind, c.relnamespace AS from_schema, c.relname AS from_name, c.oid, d.schema, d.name
+    FROM dependency d JOIN pg_rewrite r ON d.classid = 'pg_rewrite'::regclass AND r.oid = d.objid JOIN pg_class c ON c.oid = r.ev_class
+  UNION ALL SELECT 'function', p.pronamespace, p.proname, p.oid, d.schema, d.name
+    FROM dependency d JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+  UNION ALL SELECT 'default', c.relnamespace, c.relname, c.oid, d.schema, d.name
+    FROM dependency d JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid JOIN pg_class c ON c.oid = a.adrelid
+  UNION ALL SELECT CASE k.contype WHEN 'f' THEN 'foreign key' ELSE 'check' END, c.relnamespace, c.relname, c.oid, d.schema, d.name
+    FROM dependency d JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid JOIN pg_class c ON c.oid = k.conrelid
+  UNION ALL SELECT 'trigger', c.relnamespace, c.relname, c.oid, d.schema, d.name
+    FROM dependency d JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal
+  UNION ALL SELECT 'table', c.relnamespace, c.relname, c.oid, d.schema, d.name
+    FROM dependency d JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm'))
+SELECT DISTINCT x.kind, f.nspname::text, x.from_name::text, x.oid, n.nspname::text, x.name::text
+FROM crossing x JOIN pg_namespace f ON f.oid = x.from_schema JOIN pg_namespace n ON n.oid = x.schema
+WHERE x.from_schema <> x.schema ORDER BY 2, 3, 1, 5, 6`

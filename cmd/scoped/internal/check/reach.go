@@ -53,7 +53,7 @@ func newReach(c *checker) *reach {
 }
 
 // tables returns the names of the scoped tables that a view or function reaches,
-// sorted.
+// sorted. Those of which a schema holds one scope's rows only are none.
 func (r *reach) tables(from node) []string {
 	if found, ok := r.known[from]; ok {
 		return found
@@ -61,7 +61,7 @@ func (r *reach) tables(from node) []string {
 	found := map[string]bool{}
 	r.walk(from, func(n node) bool {
 		t, ok := r.checker.isScoped(n.relation)
-		if ok && n != from {
+		if ok = ok && t.isRestricted(); ok && n != from {
 			found[t.String()] = true
 		}
 		return n == from || !ok

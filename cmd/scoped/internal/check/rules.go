@@ -1,6 +1,7 @@
 package check
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -27,6 +28,7 @@ const (
 	groupSecure  = "Row-level security"
 	groupRoles   = "Roles and rights"
 	groupServer  = "Server and session"
+	groupSchemas = "A schema for each value"
 )
 
 // Rules returns all rules, by group.
@@ -264,6 +266,46 @@ func init() {
 		{"foreign-table", Note, "a foreign table is listed as scoped",
 			"Its constraints are not kept here: what they promise is up to the other server.",
 			groupServer, foreignTable},
+
+		{"template-missing", Error, "the template of a dimension does not exist",
+			"No schema can be made from it, and what the tables in the schemas are like is not known.",
+			groupSchemas, templateMissing},
+		{"registry-missing", Error, "the registry of a dimension does not exist, or lacks the column of the values",
+			"Nothing lists the values, so that no schema can be registered or looked up.",
+			groupSchemas, registryMissing},
+		{"registry-not-unique", Warning, "the registry's column of the values is not unique",
+			"Two tenants of one value would share a schema.",
+			groupSchemas, registryNotUnique},
+		{"value-without-schema", Warning, "the registry lists values for which there is no schema",
+			"Every statement in such a scope fails.",
+			groupSchemas, valueWithoutSchema},
+		{"schema-without-value", Note, "there are schemas of values that the registry does not list",
+			"Their data is nobody's, and a tenant that takes the value later gets it.",
+			groupSchemas, schemaWithoutValue},
+		{"schema-rights-differ", Warning, "the schemas of values have another owner, or other rights, than the template",
+			"What the program may do in one it may not do in another, or others may.",
+			groupSchemas, schemaRightsDiffer},
+		{"table-not-in-template", Warning, "the schemas of values have a table that the template lacks",
+			"The rules here look at the template: such a table is not compared with the policy, and new schemas lack it.",
+			groupSchemas, tableNotInTemplate},
+		{"table-hides-another", Warning, "a table in a schema for each value has the name of one that lives once",
+			"An unqualified name means the former, whatever the session's search_path is.",
+			groupSchemas, tableHidesAnother},
+		{"type-unlisted", Warning, "a type of the template is not listed",
+			"An unqualified name is not written out, so a statement with it fails, or means another type.",
+			groupSchemas, typeUnlisted},
+		{"sequence-unlisted", Warning, "a sequence of the template that no column owns is not listed",
+			"An unqualified name is not written out, so a statement with it fails, or draws from another sequence.",
+			groupSchemas, sequenceUnlisted},
+		{"function-listed-elsewhere", Warning, "a function of the template is listed as one that lives once",
+			"Its unqualified name is not written out, so a statement that calls it fails.",
+			groupSchemas, functionListedElsewhere},
+		{"function-follows-session", Error, "a function of the template finds tables or functions by the session's search_path",
+			"The scope chooses no search_path: the function fails, or reads and writes what the session happens to find.",
+			groupSchemas, functionFollowsSession},
+		{"schemas-crossed", Error, "something reaches into the schema of another value",
+			"The scope chooses one schema, and this leads out of it, into rows of another tenant.",
+			groupSchemas, schemasCrossed},
 	}
 }
 
@@ -291,6 +333,9 @@ func misfit(code catalog.Code) func(*checker) {
 				f.YAML = c.entry(entry)
 			case m.SQL == "":
 				f.Advice = strings.Replace(m.Hint, ", take another snapshot", "", 1)
+				if stray := c.stray(m.Table); code == catalog.TableMissing && stray != nil {
+					f.Advice = fmt.Sprintf("create it as in %s, or remove the entry", and(stray.Schemas))
+				}
 			}
 		}
 	}

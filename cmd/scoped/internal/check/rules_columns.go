@@ -180,19 +180,19 @@ func (column *column) counted() bool {
 }
 
 func sharedLooksScoped(c *checker) {
-	for _, t := range c.shared() {
+	for _, t := range append(c.shared(), c.unrestricted()...) {
 		if t.Kind == "v" || t.Kind == "m" {
 			continue // of which other rules speak
 		}
 		for _, d := range c.policy.Dimensions() {
 			column := c.likeScope(t, d)
-			if column == "" || c.holdsValues(t, column, d) {
+			if d == t.policy.In || column == "" || c.holdsValues(t, column, d) {
 				continue
 			}
 			entry := changed(t.policy)
 			entry.Access = policy.Scoped
 			entry.Scopings = []policy.Scoping{{Dimension: d, Column: column}}
-			c.find(t, "%s is shared, and its column %s looks like a %s's", t, column, d.Name).YAML = c.entry(entry)
+			c.find(t, "%s is %s, and its column %s looks like a %s's", t, t.sharing(), column, d.Name).YAML = c.entry(entry)
 		}
 	}
 }

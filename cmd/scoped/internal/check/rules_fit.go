@@ -31,7 +31,8 @@ func (c *checker) unlisted(find func(*table)) {
 		schemas = append(schemas, t.Schema)
 	}
 	for _, r := range c.relations {
-		if t := c.byOID[r.OID]; c.listed(t) == nil && slices.Contains(schemas, r.Schema) {
+		known := slices.Contains(schemas, r.Schema) || c.policy.Template(r.Schema) != nil
+		if t := c.byOID[r.OID]; known && c.listed(t) == nil {
 			find(t)
 		}
 	}
@@ -55,17 +56,24 @@ func extensionTable(c *checker) {
 }
 
 // propose returns an entry for a table: scoped by a column with the name of other
-// tables' scope column, or over a foreign key, or denied.
+// tables' scope column, or over a foreign key, or denied. One of a template lies in
+// a schema for each value, and is denied only where there are dimensions that may
+// restrict it further.
 func (c *checker) propose(t *table) *policy.Table {
-	entry := &policy.Table{Schema: t.Schema, Name: t.Name, Access: policy.Scoped, View: t.Kind == "v"}
+	entry := &policy.Table{Schema: t.Schema, Name: t.Name, In: c.policy.Template(t.Schema), Access: policy.Scoped, View: t.Kind == "v"}
+	alone := entry.In != nil
 	for _, d := range c.policy.Dimensions() {
+		alone = alone && d.Schemas != nil
+		if d == entry.In {
+			continue
+		}
 		if column := c.likeScope(t, d); column != "" {
 			entry.Scopings = append(entry.Scopings, policy.Scoping{Dimension: d, Column: column})
 		} else if path := c.likePath(t, d); path != nil {
 			entry.Scopings = append(entry.Scopings, *path)
 		}
 	}
-	if !slices.ContainsFunc(entry.Scopings, func(s policy.Scoping) bool { return !s.Dimension.Optional }) {
+	if !alone && !slices.ContainsFunc(entry.Scopings, func(s policy.Scoping) bool { return !s.Dimension.Optional }) {
 		return &policy.Table{Schema: t.Schema, Name: t.Name, Access: policy.Denied}
 	}
 	return entry
@@ -86,7 +94,7 @@ func (c *checker) likeScope(t *table, d *policy.Dimension) string {
 		}
 	}
 	for _, f := range t.foreignKeys {
-		if root := c.byOID[f.Target]; root != t && len(f.Columns) == 1 && c.holdsValues(root, f.Keys[0], d) {
+		if root := c.byOID[f.Target]; root != nil && root != t && len(f.Columns) == 1 && c.holdsValues(root, f.Keys[0], d) {
 			return f.Columns[0]
 		}
 	}
@@ -119,7 +127,8 @@ func (c *checker) holdsValues(root *table, key string, d *policy.Dimension) bool
 func (c *checker) likePath(t *table, d *policy.Dimension) *policy.Scoping {
 	for _, f := range t.foreignKeys {
 		target := c.byOID[f.Target]
-		if len(f.Columns) != 1 || target == t || target.policy == nil || c.isPattern(target.policy) {
+		if len(f.Columns) != 1 || target == nil || target == t || target.policy == nil || c.isPattern(target.policy) ||
+			target.policy.In != nil && target.policy.In != c.policy.Template(t.Schema) {
 			continue
 		}
 		if via := target.scoping(d); via != nil {
@@ -135,7 +144,8 @@ func (c *checker) isPattern(t *policy.Table) bool { return !slices.Contains(c.po
 
 func dimensionUnused(c *checker) {
 	for _, d := range c.policy.Dimensions() {
-		if len(c.tablesWith(func(t *table) bool { return t.scoping(d) != nil })) == 0 {
+		chooses := slices.ContainsFunc(c.policy.Tables(), func(t *policy.Table) bool { return t.In == d })
+		if !chooses && len(c.tablesWith(func(t *table) bool { return t.policy.In == d || t.scoping(d) != nil })) == 0 {
 			c.findAt(d.Name, "no table is scoped on the dimension %q", d.Name).Advice = "remove it from dimensions, or scope tables on it"
 		}
 	}

@@ -215,6 +215,9 @@ func (c *checker) keeps(t *table, f *foreignKey, target *table) bool {
 			return true
 		}
 	}
+	if in := t.policy.In; in != nil && target.policy.In == nil && target.scoping(in) != nil {
+		return false
+	}
 	for _, s := range t.policy.Scopings {
 		to := target.scoping(s.Dimension)
 		if to != nil && !slices.ContainsFunc(t.ways, func(w way) bool { return w.Dimension == s.Dimension && c.keepsOn(f, target, w, to) }) {

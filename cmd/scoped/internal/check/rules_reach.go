@@ -15,16 +15,16 @@ func viewUnguarded(c *checker)             { c.unguarded("v", "the view") }
 func materializedViewUnguarded(c *checker) { c.unguarded("m", "the materialized view") }
 
 func (c *checker) unguarded(kind, noun string) {
-	for _, t := range c.shared() {
+	for _, t := range append(c.shared(), c.unrestricted()...) {
 		if tables := c.reach.tables(node{relation: t.OID}); t.Kind == kind && tables != nil {
-			c.find(t, "%s %s is shared, and reads %s", noun, t, and(tables)).YAML = c.entry(c.propose(t))
+			c.find(t, "%s %s is %s, and reads %s", noun, t, t.sharing(), and(tables)).YAML = c.entry(c.propose(t))
 		}
 	}
 }
 
 func materializedViewStale(c *checker) {
 	for _, t := range c.scoped() {
-		if tables := c.reach.tables(node{relation: t.OID}); t.Kind == "m" && tables != nil {
+		if tables := c.reach.tables(node{relation: t.OID}); t.Kind == "m" && t.isRestricted() && tables != nil {
 			c.find(t, "the materialized view %s keeps rows of %s", t, and(tables)).Advice =
 				"refresh it where rows are deleted or move, or make it a view; REFRESH MATERIALIZED VIEW " + t.quoted() + ";"
 		}
@@ -33,7 +33,7 @@ func materializedViewStale(c *checker) {
 
 func viewWithoutBarrier(c *checker) {
 	for _, t := range c.scoped() {
-		if tables := c.reach.tables(node{relation: t.OID}); t.Kind == "v" && tables != nil && !t.option("security_barrier") {
+		if tables := c.reach.tables(node{relation: t.OID}); t.Kind == "v" && t.isRestricted() && tables != nil && !t.option("security_barrier") {
 			c.find(t, "the view %s, which reads %s, is no security barrier", t, and(tables)).SQL =
 				fmt.Sprintf("ALTER VIEW %s SET (security_barrier = true);", t.quoted())
 		}
@@ -151,11 +151,20 @@ func functionOpaque(c *checker) {
 
 func functionSearchPath(c *checker) {
 	for _, f := range c.allowed() {
-		if f.Definer && !f.Path {
-			c.findAt(f.signature(), "the SECURITY DEFINER function %s, which the policy allows, sets no search_path", f.signature()).SQL =
-				fmt.Sprintf("ALTER FUNCTION %s SET search_path = %s, pg_temp;", f.quoted(), quoteAll(c.policy.SearchPath()))
+		if f.Definer && f.Path == "" {
+			c.findAt(f.signature(), "the SECURITY DEFINER function %s, which the policy allows, sets no search_path", f.signature()).SQL = c.setPath(f)
 		}
 	}
+}
+
+// setPath returns what gives a function a search_path: the policy's, and before it
+// the template where the function lies there.
+func (c *checker) setPath(f *function) string {
+	path := c.policy.SearchPath()
+	if c.policy.Template(f.Schema) != nil {
+		path = append([]string{f.Schema}, path...)
+	}
+	return fmt.Sprintf("ALTER FUNCTION %s SET search_path = %s, pg_temp;", f.quoted(), quoteAll(path))
 }
 
 func functionShadowsBuiltin(c *checker) {

@@ -3,10 +3,13 @@ package check
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/scoped-pgx/scoped/catalog"
+	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/schemas"
 )
 
 // A Snapshot is what the rules look at of a database: PostgreSQL's system
@@ -33,6 +36,38 @@ type Snapshot struct {
 	rights       []*right
 	publications []*publication
 	subscribed   []*subscribed
+
+	// Where values choose schemas. What lies in those of values is nowhere else in the
+	// snapshot, but for their names.
+	types, sequences []*object
+	valueFunctions   []*function
+	otherRights      []*schemaPair
+	strayTables      []*strayTable
+	crossings        []*crossing
+	values           map[string][]schemas.Schema // by dimension, of those that could be read
+}
+
+// An object is a type or a sequence that no column owns.
+type object struct{ Schema, Name string }
+
+// A schemaPair is a template, and the schema of a value with another owner or other
+// rights.
+type schemaPair struct{ Template, Schema string }
+
+// A strayTable is one in schemas of values that no template has.
+type strayTable struct {
+	Name    string
+	Schemas []string
+}
+
+// A crossing is that something depends on what lies in another schema, a value's or
+// a template's.
+type crossing struct {
+	Kind         string // view, function, default, foreign key, check, trigger or table
+	Schema, Name string // of the table or function that depends
+	OID          uint32
+	OtherSchema  string
+	Other        string
 }
 
 // A schema is one that is neither the system's nor of temporary tables.
@@ -114,7 +149,7 @@ type function struct {
 	Language  string
 	Procedure bool
 	Definer   bool
-	Path      bool // it sets a search_path
+	Path      string // the search_path that it sets
 	Body      string
 	Extension bool
 }
@@ -166,19 +201,20 @@ type subscribed struct {
 	Relation     uint32
 }
 
-// Read takes a snapshot of the database to which conn is connected, in one
-// transaction that sees one state and changes nothing. It needs PostgreSQL 14 or
-// later, and no right but to connect.
-func Read(ctx context.Context, conn *pgx.Conn) (*Snapshot, error) {
+// Read takes a snapshot of the database to which conn is connected, for a policy, in
+// one transaction that sees one state and changes nothing. It needs PostgreSQL 14 or
+// later, and no right but to connect; without that to read a registry, the values in
+// it are not known.
+func Read(ctx context.Context, conn *pgx.Conn, p *policy.Policy) (*Snapshot, error) {
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return nil, err
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx))
-	return read(ctx, tx)
+	return read(ctx, tx, p)
 }
 
-func read(ctx context.Context, tx pgx.Tx) (*Snapshot, error) {
+func read(ctx context.Context, tx pgx.Tx, p *policy.Policy) (*Snapshot, error) {
 	r := &reader{ctx: ctx, tx: tx}
 	s := &Snapshot{session: map[string]string{}}
 	for _, name := range []string{"search_path", "standard_conforming_strings", "client_encoding", "session_replication_role"} {
@@ -190,6 +226,7 @@ func read(ctx context.Context, tx pgx.Tx) (*Snapshot, error) {
 	r.row("SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)", new(string))
 	r.row(sessionQuery, &s.user, &s.version, &s.largeObjects)
 	s.schemas = list[schema](r, schemasQuery)
+	r.ofValue = catalog.OfValue(p)
 	s.roles = list[role](r, rolesQuery)
 	s.settings = list[setting](r, settingsQuery)
 	s.relations = list[relation](r, relationsQuery)
@@ -204,12 +241,40 @@ func read(ctx context.Context, tx pgx.Tx) (*Snapshot, error) {
 	s.rights = list[right](r, rightsQuery)
 	s.publications = list[publication](r, publicationsQuery)
 	s.subscribed = list[subscribed](r, subscribedQuery)
+	s.readSchemas(r, p)
 	if r.err != nil {
 		return nil, fmt.Errorf("the server's catalogues could not be read: %w", r.err)
 	}
 	var err error
-	s.catalog, err = catalog.Read(ctx, tx)
+	s.catalog, err = catalog.ReadFor(ctx, tx, p)
 	return s, err
+}
+
+// readSchemas reads what the rules on the schemas of values look at.
+func (s *Snapshot) readSchemas(r *reader, p *policy.Policy) {
+	var templates []string
+	s.values = map[string][]schemas.Schema{}
+	for _, d := range p.Dimensions() {
+		if d.Schemas == nil {
+			continue
+		}
+		templates = append(templates, d.Schemas.Template)
+		m, err := schemas.New(r.tx, d)
+		if err == nil && d.Schemas.Registry != nil {
+			if values, err := m.List(r.ctx); err == nil {
+				s.values[d.Name] = values
+			}
+		}
+	}
+	if templates == nil {
+		return
+	}
+	s.types = list[object](r, typesQuery)
+	s.sequences = list[object](r, sequencesQuery)
+	s.valueFunctions = list[function](r, valueFunctionsQuery)
+	s.otherRights = list[schemaPair](r, rightsOfSchemasQuery, templates)
+	s.strayTables = list[strayTable](r, strayTablesQuery, templates)
+	s.crossings = list[crossing](r, crossingsQuery, templates)
 }
 
 // A reader asks until the first error.
@@ -217,6 +282,8 @@ type reader struct {
 	ctx context.Context
 	tx  pgx.Tx
 	err error
+
+	ofValue string // the condition that a schema n is a value's; empty for none
 }
 
 func (r *reader) row(query string, into ...any) {
@@ -225,12 +292,16 @@ func (r *reader) row(query string, into ...any) {
 	}
 }
 
-// list returns the rows of a query, whose columns are the fields of T.
-func list[T any](r *reader, query string) (all []*T) {
+// list returns the rows of a query, whose columns are the fields of T. The schemas
+// of values are left out.
+func list[T any](r *reader, query string, args ...any) (all []*T) {
 	if r.err != nil {
 		return nil
 	}
-	rows, _ := r.tx.Query(r.ctx, query)
+	if r.ofValue != "" {
+		query = strings.NewReplacer(notSystem, notSystem+"AND NOT ("+r.ofValue+") ", ofValue, r.ofValue).Replace(query)
+	}
+	rows, _ := r.tx.Query(r.ctx, query, args...)
 	all, r.err = pgx.CollectRows(rows, pgx.RowToAddrOfStructByPos[T])
 	return all
 }
