@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/scoped-pgx/scoped/cmd/scoped/internal/terminal"
 )
 
 const schemaPolicy = "testdata/schema.yaml"
@@ -12,8 +14,9 @@ const schemaPolicy = "testdata/schema.yaml"
 // from run to run.
 func schemaTranscript(all *strings.Builder, stdin string, args ...string) {
 	text := transcript(append([]string{"schema"}, args...), stdin)
-	text = regexp.MustCompile(` +\d[0-9.]* [kM]B`).ReplaceAllString(text, "  1 MB")
-	text = regexp.MustCompile(` +(~\d+|\?) `).ReplaceAllString(text, "  ~1 ")
+	text = regexp.MustCompile(`(\S) {2,}`).ReplaceAllString(text, "$1  ")
+	text = regexp.MustCompile(` \d[0-9.]* [kM]?B`).ReplaceAllString(text, " 1 MB")
+	text = regexp.MustCompile(` (~\d+|\?) `).ReplaceAllString(text, " ~1 ")
 	text = regexp.MustCompile(`"bytes":\d+`).ReplaceAllString(text, `"bytes":1`)
 	all.WriteString(text)
 }
@@ -52,7 +55,7 @@ func TestSchemaChanges(t *testing.T) {
 	say := func(stdin string, args ...string) {
 		schemaTranscript(&all, stdin, append([]string{args[0], "--policy", schemaPolicy}, args[1:]...)...)
 	}
-	say("", "create", "acme", "o'brien")
+	say("", "create", "acme", "o'brien", "--jobs", "1")
 	psql(t, "INSERT INTO t_acme.invoice DEFAULT VALUES; ANALYZE t_acme.invoice")
 	say("", "clone", "acme", "acme-2", "--with-data")
 	say("", "clone", "acme", "acme-2")
@@ -70,6 +73,16 @@ func TestSchemaChanges(t *testing.T) {
 	say("", "drop")
 	say("", "rename", "acme")
 	compare(t, "schema_changes", all.String())
+}
+
+func TestColumns(t *testing.T) {
+	var b strings.Builder
+	p := terminal.NewPrinter(&b)
+	writeColumns(p, [][]string{{"value", "size", ""}, {"größe", "1 B", "x"}, {"a\x1bb", size(5<<30 + 1<<29), ""}}, 1)
+	p.Flush()
+	if want := "value    size\ngröße     1 B  x\na␛b    5.5 GB\n"; b.String() != want {
+		t.Errorf("%q", b.String())
+	}
 }
 
 // TestSchemaFaults shows what the commands say where they cannot work.
