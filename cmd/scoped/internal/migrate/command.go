@@ -60,15 +60,30 @@ func environment(config *pgx.ConnConfig, s Schema) []string {
 	if config.Password != "" {
 		env = append(env, "PGPASSWORD="+config.Password)
 	}
-	// What else --dsn says of TLS is left to the variables of libpq.
-	if config.TLSConfig != nil && os.Getenv("PGSSLMODE") == "" && len(config.Fallbacks) == 0 {
-		mode := "verify-full"
-		if config.TLSConfig.InsecureSkipVerify {
-			mode = "require"
-		}
+	if mode := sslMode(config); mode != "" {
 		env = append(env, "PGSSLMODE="+mode)
 	}
 	return env
+}
+
+// sslMode returns what libpq must be told, so that it does not connect with less than
+// --dsn demands, or nothing where that demands no TLS. The certificates that it
+// names are not known here; libpq has variables for them.
+func sslMode(config *pgx.ConnConfig) string {
+	for _, f := range config.Fallbacks {
+		if f.TLSConfig == nil {
+			return ""
+		}
+	}
+	switch tls := config.TLSConfig; {
+	case tls == nil:
+		return ""
+	case !tls.InsecureSkipVerify:
+		return "verify-full"
+	case tls.VerifyPeerCertificate != nil:
+		return "verify-ca"
+	}
+	return "require"
 }
 
 // tail returns the last lines of what a command said.
