@@ -183,17 +183,17 @@ SELECT s.subname::text, r.srrelid FROM pg_subscription_rel r JOIN pg_subscriptio
 // a value.
 const ofValue = " $value "
 
-// Composite types are those of CREATE TYPE.
+// The types of templates. Composite types are those of CREATE TYPE.
 const typesQuery = `
 SELECT n.nspname::text, t.typname::text
 FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace LEFT JOIN pg_class c ON c.oid = t.typrelid
-WHERE (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c') AND` + notSystem + `ORDER BY 1, 2`
+WHERE (t.typtype IN ('e', 'd', 'r') OR c.relkind = 'c') AND n.nspname = ANY ($1) ORDER BY 1, 2`
 
 const sequencesQuery = `
 SELECT n.nspname::text, c.relname::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'S' AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i'))
-  AND` + notSystem + `ORDER BY 1, 2`
+  AND n.nspname = ANY ($1) ORDER BY 1, 2`
 
 // Functions of values that differ in nothing but the name of their schema are one.
 const valueFunctionsQuery = `
@@ -225,8 +225,8 @@ ORDER BY 1, 2`
 const strayTablesQuery = `
 SELECT c.relname::text, array_agg(n.nspname::text ORDER BY n.nspname)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (` + ofValue + `) AND NOT EXISTS (
-  SELECT FROM pg_class t JOIN pg_namespace tn ON tn.oid = t.relnamespace WHERE tn.nspname = ANY ($1) AND t.relname = c.relname)
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (` + ofValue + `) AND c.relname NOT IN (
+  SELECT t.relname FROM pg_class t JOIN pg_namespace tn ON tn.oid = t.relnamespace WHERE tn.nspname = ANY ($1))
 GROUP BY 1 ORDER BY 1`
 
 // What depends on something in the schema of a value, or in a template, and lies

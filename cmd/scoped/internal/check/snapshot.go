@@ -269,8 +269,8 @@ func (s *Snapshot) readSchemas(r *reader, p *policy.Policy) {
 	if templates == nil {
 		return
 	}
-	s.types = list[object](r, typesQuery)
-	s.sequences = list[object](r, sequencesQuery)
+	s.types = list[object](r, typesQuery, templates)
+	s.sequences = list[object](r, sequencesQuery, templates)
 	s.valueFunctions = list[function](r, valueFunctionsQuery)
 	s.otherRights = list[schemaPair](r, rightsOfSchemasQuery, templates)
 	s.strayTables = list[strayTable](r, strayTablesQuery, templates)
