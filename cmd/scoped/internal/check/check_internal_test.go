@@ -13,6 +13,7 @@ import (
 
 	"github.com/scoped-pgx/scoped/internal/pgtest"
 	"github.com/scoped-pgx/scoped/policy"
+	"github.com/scoped-pgx/scoped/schemas"
 )
 
 // base is a schema in which nothing is found. The first statement is needed before
@@ -56,7 +57,7 @@ func TestFaults(t *testing.T) {
 		t.Cleanup(func() { conn.Close(context.Background()) })
 		return conn
 	}
-	conn, schemas := connect(base), connect(base, schemasBase)
+	conn, inSchemas := connect(base), connect(base, schemasBase)
 	var version int
 	if err := conn.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int / 10000").Scan(&version); err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ func TestFaults(t *testing.T) {
 	for _, f := range slices.Concat(faults, schemaFaults) {
 		conn := conn
 		if f.dimensions == schemasDimension {
-			conn = schemas
+			conn = inSchemas
 		}
 		for _, w := range f.want {
 			code, _, _ := strings.Cut(w, " ")
@@ -233,6 +234,42 @@ func TestDemo(t *testing.T) {
 		if err != nil || len(r.Findings) > 0 || r.Tables != 6 {
 			t.Errorf("%v: %v, of %d tables:\n%s", roles, err, r.Tables, text(t, r))
 		}
+	}
+}
+
+// TestSchools finds nothing in the example of a schema for each value, nor in the
+// schemas that are made from its template.
+func TestSchools(t *testing.T) {
+	const example = "../../../../examples/schools/"
+	script, err := os.ReadFile(example + "schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := policy.Load(example + "policy.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), pgtest.DSN(t, "REVOKE CREATE ON SCHEMA public FROM PUBLIC", string(script),
+		"INSERT INTO school VALUES ('north', 'North'), ('o''neil', 'O''Neil'); ANALYZE"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	m, err := schemas.New(conn, p.Dimension("school"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range []string{"north", "o'neil"} {
+		if err := m.Create(t.Context(), value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Read(t.Context(), conn, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Run(p, s, Options{}); err != nil || len(r.Findings) > 0 {
+		t.Errorf("%v:\n%s", err, text(t, r))
 	}
 }
 

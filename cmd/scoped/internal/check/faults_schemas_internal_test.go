@@ -92,6 +92,8 @@ var schemaFaults = inSchemas(
 	fault{name: "sites that a view in a schema mixes", sql: `CREATE OR REPLACE VIEW t__template.paid AS SELECT id, site_id FROM t__template.line`,
 		want: []string{"view-unguarded t__template.paid"}},
 	fault{name: "sites that a table in a schema mixes", tables: []string{"line: {tenant: schema}"}, want: []string{"shared-looks-scoped t__template.line"}},
+	fault{name: "a parent that shows the rows of all schemas", sql: "CREATE TABLE thing (name text); ALTER TABLE t__template.invoice ADD name text, INHERIT thing",
+		tables: []string{"thing: shared"}, want: []string{"parent-shows-children public.thing"}},
 	fault{name: "no index in the template", sql: "DROP INDEX t__template.line_site_id_idx", want: []string{"scope-column-without-index t__template.line"}},
 	fault{name: "a key that leads out of the schema", sql: `
 		CREATE TABLE usage (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tenant_id text NOT NULL); CREATE INDEX ON usage (tenant_id);

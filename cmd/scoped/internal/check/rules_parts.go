@@ -40,6 +40,9 @@ func parentShowsChildren(c *checker) {
 			if parent.policy.Access == policy.Shared || parent.policy.Access == policy.SharedRead {
 				entry := changed(t.policy)
 				entry.Schema, entry.Name = parent.Schema, parent.Name
+				if entry.In != parent.policy.In { // it shows what is in all schemas
+					entry.In, entry.Access = nil, policy.Denied
+				}
 				c.find(parent, "%s is shared, and shows the rows of %s, which is scoped", parent, t).YAML = c.entry(entry)
 			}
 		}

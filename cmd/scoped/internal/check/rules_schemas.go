@@ -202,11 +202,10 @@ func functionListedElsewhere(c *checker) {
 
 func functionFollowsSession(c *checker) {
 	for _, f := range c.functions {
-		if c.policy.Template(f.Schema) == nil || f.Extension || f.Path != "" || f.Body == "" {
+		if c.policy.Template(f.Schema) == nil || f.Procedure || f.Extension || f.Path != "" {
 			continue
 		}
-		names := c.inTemplate(f)
-		if len(names) > 0 {
+		if names := c.inTemplate(f); f.Body != "" && len(names) > 0 {
 			c.findAt(f.signature(), "the function %s names %s, and sets no search_path", f.signature(), and(names)).SQL = c.setPath(f)
 		}
 	}
