@@ -177,11 +177,17 @@ func (m *Manager) register(ctx context.Context, tx pgx.Tx, value string) error {
 	if r == nil {
 		return nil
 	}
+	table, column := quote(r.Schema, r.Table), quote(r.Column)
 	exists, err := m.registryExists(ctx, tx)
+	if err == nil && !exists {
+		// Several may be about to make their first schema.
+		if err = Lock(ctx, tx, table); err == nil {
+			exists, err = m.registryExists(ctx, tx)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	table, column := quote(r.Schema, r.Table), quote(r.Column)
 	if !exists {
 		if _, err := tx.Exec(ctx, fmt.Sprintf("CREATE TABLE %s (%s pg_catalog.%s PRIMARY KEY)", table, column, m.sqlType())); err != nil {
 			return fmt.Errorf("creating the registry %s: %w", table, err)

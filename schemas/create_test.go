@@ -2,10 +2,14 @@ package schemas_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/scoped-pgx/scoped/internal/pgtest"
 	"github.com/scoped-pgx/scoped/schemas"
@@ -126,6 +130,18 @@ func TestHostileValues(t *testing.T) {
 			if d := template.Diff(read(t, m, "t_"+value)); len(d) > 0 {
 				t.Errorf("%q: %s", value, show(d[0]))
 			}
+			list, err := m.List(t.Context())
+			if err != nil || !slices.Contains(list, schemas.Schema{Value: value, Name: "t_" + value, Exists: true, Registered: true}) {
+				t.Errorf("%q is not in %+v, %v", value, list, err)
+			}
+			details, err := m.Details(t.Context(), true)
+			if err != nil || details["t_"+value].Tables != 1 {
+				t.Errorf("%q: %+v, %v", value, details, err)
+			}
+			tables, err := m.Tables(t.Context(), value)
+			if err != nil || len(tables) != 1 || tables[0].Name != "invoice" || tables[0].Rows != 0 {
+				t.Errorf("%q: %+v, %v", value, tables, err)
+			}
 		}
 	}
 }
@@ -161,6 +177,38 @@ func TestRegistry(t *testing.T) {
 			t.Errorf("%s: %+v", c.sql, list)
 		}
 		tx.Rollback(context.Background())
+	}
+}
+
+// TestCreateAtOnce makes several schemas at a time, the first of which make the
+// registry.
+func TestCreateAtOnce(t *testing.T) {
+	pool, err := pgxpool.New(t.Context(), pgtest.DSN(t, "CREATE TABLE account (id int PRIMARY KEY); CREATE SCHEMA t__template; CREATE TABLE t__template.invoice (id int REFERENCES account)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	m := manager(t, pool, "tenant")
+	var tenants sync.WaitGroup
+	const twice = 2
+	faults := make(chan error, 8*twice)
+	for i := range 8 * twice {
+		tenants.Go(func() { faults <- m.Create(t.Context(), fmt.Sprint(i/twice)) })
+	}
+	tenants.Wait()
+	close(faults)
+	made := 0
+	for err := range faults {
+		switch {
+		case err == nil:
+			made++
+		case !strings.Contains(err.Error(), "exists"):
+			t.Error(err)
+		}
+	}
+	list, err := m.List(t.Context())
+	if err != nil || len(list) != 8 || made != 8 {
+		t.Errorf("%d were made: %+v, %v", made, list, err)
 	}
 }
 
@@ -264,7 +312,7 @@ func TestMigrations(t *testing.T) {
 	if err := m.CreateFrom(t.Context(), template, "globex"); err != schemas.ErrMigrated {
 		t.Error(err)
 	}
-	details, err := m.Details(t.Context())
+	details, err := m.Details(t.Context(), true)
 	if err != nil || len(details) != 1 || details["t_acme"].Pending != 1 {
 		t.Errorf("%+v, %v", details, err)
 	}

@@ -46,12 +46,13 @@ WITH member AS MATERIALIZED (
   ) o(c, i)
 )
 SELECT DISTINCT o.of_class::oid, o.of_oid, coalesce(p.of_class, d.refclassid)::oid, coalesce(p.of_oid, d.refobjid)
-FROM object o
-JOIN pg_depend d ON d.classid = o.class AND d.objid = o.oid
+FROM object o,
+-- Of each object, lest all dependencies of the database be read.
+LATERAL (SELECT * FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid OFFSET 0) d
 LEFT JOIN part p ON p.class = d.refclassid AND p.oid = d.refobjid
 WHERE d.refclassid <> 'pg_namespace'::regclass
   -- A sequence is there before the table that owns it, and so is a table before the
   -- functions that its defaults call.
-  AND NOT (d.deptype = 'a' AND o.class = 'pg_class'::regclass AND EXISTS (SELECT FROM pg_sequence s WHERE s.seqrelid = o.oid))
-  AND NOT (o.class = 'pg_attrdef'::regclass AND d.refclassid = 'pg_proc'::regclass AND EXISTS (
-    SELECT FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum WHERE f.oid = o.oid AND a.attgenerated = ''))
+  AND NOT (d.deptype = 'a' AND o.class = 'pg_class'::regclass AND o.oid IN (SELECT oid FROM rel WHERE relkind = 'S'))
+  AND NOT (o.class = 'pg_attrdef'::regclass AND d.refclassid = 'pg_proc'::regclass AND (
+    SELECT a.attgenerated = '' FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid = f.adrelid AND a.attnum = f.adnum WHERE f.oid = o.oid))

@@ -11,14 +11,14 @@ import (
 // Details say what is in a schema.
 type Details struct {
 	Tables  int    // partitions included
-	Bytes   int64  // of tables and materialized views, with their indexes
+	Bytes   int64  // of tables and materialized views, with their indexes, where asked for
 	Pending int    // migrations that are recorded for the template, and not for this schema
 	Failure string // of the last migration; empty where it succeeded
 }
 
-// Details returns what is in each schema that exists, by its name. It asks for the
-// size of every table.
-func (m *Manager) Details(ctx context.Context) (map[string]*Details, error) {
+// Details returns what is in each schema that exists, by its name. With sizes it asks
+// for that of every table, which takes a while where there are many.
+func (m *Manager) Details(ctx context.Context, sizes bool) (map[string]*Details, error) {
 	details := map[string]*Details{}
 	return details, m.transact(ctx, func(tx pgx.Tx) error {
 		list, err := m.list(ctx, tx)
@@ -30,9 +30,9 @@ func (m *Manager) Details(ctx context.Context) (map[string]*Details, error) {
 				details[s.Name] = &Details{}
 			}
 		}
-		rows, err := tx.Query(ctx, `SELECT n.nspname, count(*) FILTER (WHERE c.relkind <> 'm'), coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
+		rows, err := tx.Query(ctx, `SELECT n.nspname, count(*) FILTER (WHERE c.relkind <> 'm'), coalesce(sum(CASE WHEN $2 THEN pg_total_relation_size(c.oid) END), 0)::bigint
 			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-			WHERE c.relkind IN ('r', 'p', 'm', 'f') AND n.nspname = ANY ($1) GROUP BY 1`, slices.Collect(maps.Keys(details)))
+			WHERE c.relkind IN ('r', 'p', 'm', 'f') AND n.nspname = ANY ($1) GROUP BY 1`, slices.Collect(maps.Keys(details)), sizes)
 		if err != nil {
 			return err
 		}

@@ -143,7 +143,7 @@ func newSchemaListCommand() *cobra.Command {
 		Short: "the values, their schemas, and what is in them",
 		Long: `
 scoped schema list prints the values of the registry and of the schemas that exist, with the
-number and size of their tables and the migrations that they lack.`,
+number of their tables and the migrations that they lack.`,
 		Example: `
   scoped schema list --policy policy.yaml --dsn postgres://localhost/school
   scoped schema list --policy policy.yaml --format json`,
@@ -153,6 +153,7 @@ The exit status is 0, or 2 when the command could not work; then standard error 
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	flags := addSchemaFlags(command)
+	sizes := command.Flags().Bool("size", false, "ask for the size of the tables, which takes a while where there are many")
 	format := formatFlag(command, "text", "json")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		return flags.use(command, 1, func(ctx context.Context, m *schemas.Manager) error {
@@ -160,11 +161,11 @@ The exit status is 0, or 2 when the command could not work; then standard error 
 			if err != nil {
 				return err
 			}
-			details, err := m.Details(ctx)
+			details, err := m.Details(ctx, *sizes)
 			if err != nil {
 				return err
 			}
-			return writeSchemas(command.OutOrStdout(), *format, list, details)
+			return writeSchemas(command.OutOrStdout(), *format, list, details, *sizes)
 		})
 	}
 	return command
@@ -178,16 +179,19 @@ type schemaLine struct {
 	Exists     bool   `json:"exists"`
 	Registered bool   `json:"registered"`
 	Tables     int    `json:"tables"`
-	Bytes      int64  `json:"bytes"`
+	Bytes      int64  `json:"bytes,omitempty"`
 	Pending    int    `json:"pending"` // migrations
 	Failure    string `json:"failure,omitempty"`
 }
 
-func writeSchemas(w io.Writer, format string, list []schemas.Schema, details map[string]*schemas.Details) error {
+func writeSchemas(w io.Writer, format string, list []schemas.Schema, details map[string]*schemas.Details, sizes bool) error {
 	p := terminal.NewPrinter(w)
 	encoder := json.NewEncoder(p)
 	encoder.SetEscapeHTML(false)
-	lines := [][]string{{"value", "schema", "tables", "size", ""}}
+	lines := [][]string{{"value", "schema", "tables", "", ""}}
+	if sizes {
+		lines[0][3] = "size"
+	}
 	for _, s := range list {
 		d := details[s.Name]
 		if d == nil {
@@ -207,7 +211,10 @@ func writeSchemas(w io.Writer, format string, list []schemas.Schema, details map
 		case !s.Exists:
 			remarks = append(remarks, "does not exist")
 		default:
-			line[2], line[3] = strconv.Itoa(d.Tables), size(d.Bytes)
+			line[2] = strconv.Itoa(d.Tables)
+			if sizes {
+				line[3] = size(d.Bytes)
+			}
 			if !s.Registered {
 				remarks = append(remarks, "not in the registry")
 			}
