@@ -107,6 +107,20 @@ func TestValueChoosesSchema(t *testing.T) {
 	}
 }
 
+// The catalogue of the server is the template's, for all schemas.
+func TestServerCatalogOfSchemas(t *testing.T) {
+	dsn := pgtest.DSN(t, schoolSchema(schoolValues), `ALTER TABLE s_north.mark RENAME year TO of_year`)
+	db := openSchools(t, dsn, scoped.WithServerCatalog())
+	ctx := scoped.With(ofSchool(t.Context(), "o'neil"), "year", 2002)
+	var year int
+	const insert = "WITH written AS (INSERT INTO mark (pupil_id) VALUES (1) RETURNING *) SELECT year FROM written" // whose star is written out
+	if err := db.QueryRowContext(ctx, insert).Scan(&year); err != nil || year != 2002 {
+		t.Error(year, err)
+	}
+	other := openSchools(t, pgtest.DSN(t, schoolSchema(schoolValues), `ALTER TABLE s__template.mark RENAME year TO of_year`), scoped.WithServerCatalog())
+	wantError(t, other.PingContext(t.Context()), scoped.CodeConfig)
+}
+
 // A prepared statement belongs to no schema, whatever it was prepared under.
 func TestPreparedInSchemas(t *testing.T) {
 	db := openSchools(t, pgtest.DSN(t, schoolSchema(schoolValues)))
