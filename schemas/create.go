@@ -22,12 +22,11 @@ SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL IntervalStyle = postgres;
 SET LOCAL extra_float_digits = 3;
 SET LOCAL transform_null_equals = off;
-SET LOCAL row_security = off;
 `
 
-// localSettings are the settings of createSettings and searchPath.
+// localSettings are the settings that this package makes for a transaction.
 var localSettings = func() []string {
-	names := []string{"search_path"}
+	names := []string{"search_path", "row_security"}
 	for _, set := range regexp.MustCompile(`SET LOCAL (\w+)`).FindAllStringSubmatch(createSettings, -1) {
 		names = append(names, set[1])
 	}

@@ -200,7 +200,7 @@ func newObject(row [][]byte, schema string) *Object {
 func ownSearchPath(create, schema string) (changed, path string) {
 	const set = "\n SET search_path TO "
 	head, rest, ok := strings.Cut(create, set)
-	if !ok {
+	if !ok || strings.Contains(head, "\nAS ") { // the body says it
 		return create, ""
 	}
 	path, body, _ := strings.Cut(rest, "\n")

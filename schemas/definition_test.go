@@ -19,11 +19,25 @@ var sharedSQL string
 //go:embed testdata/template.sql
 var templateSQL string
 
+// template18 is what PostgreSQL 18 adds to the template.
+const template18 = `SET search_path = t__template, public;
+	ALTER TABLE customer ADD COLUMN initial text GENERATED ALWAYS AS (substr("the name", 1, 1)) VIRTUAL;
+	ALTER TABLE customer ADD CONSTRAINT later CHECK (code <> 'ZZ') NOT ENFORCED;
+	ALTER TABLE customer ADD CONSTRAINT has_colour NOT NULL colour NOT VALID;
+	ALTER TABLE invoice ADD COLUMN room int4range, ADD CONSTRAINT lasting UNIQUE (room, during WITHOUT OVERLAPS);
+	ALTER TABLE event_note ADD CONSTRAINT dated NOT NULL at NO INHERIT;
+	COMMENT ON CONSTRAINT dated ON event_note IS 'always';
+	ALTER TABLE event_note ADD FOREIGN KEY (kind) REFERENCES public.tenant NOT ENFORCED;
+	RESET search_path`
+
 // copied connects to a database with a template of every kind of object, and the
 // schema t_acme made from it.
 func copied(t *testing.T) (*pgx.Conn, *schemas.Manager) {
 	t.Helper()
 	conn := connect(t, pgtest.DSN(t, sharedSQL, templateSQL))
+	if text(t, conn, "SELECT (current_setting('server_version_num')::int >= 180000)::text") == "true" {
+		exec(t, conn, template18)
+	}
 	m := manager(t, conn, "tenant")
 	if err := m.Create(t.Context(), "acme"); err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ WITH member AS MATERIALIZED (
   SELECT 'pg_type'::regclass, unnest(ARRAY[r.rngmultitypid, m.typarray]), 'pg_type'::regclass, t.oid
   FROM typ t JOIN pg_range r ON r.rngtypid = t.oid JOIN pg_type m ON m.oid = r.rngmultitypid
   UNION ALL
-  SELECT 'pg_constraint'::regclass, k.oid, 'pg_type'::regclass, t.oid FROM typ t JOIN pg_constraint k ON k.contypid = t.oid
+  SELECT 'pg_constraint'::regclass, k.oid, 'pg_type'::regclass, t.oid FROM typ t JOIN pg_constraint k ON k.conrelid = 0 AND k.contypid = t.oid
   UNION ALL
   SELECT 'pg_attrdef'::regclass, f.oid, 'pg_class'::regclass, r.oid FROM rel r JOIN pg_attrdef f ON f.adrelid = r.oid
   UNION ALL

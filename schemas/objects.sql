@@ -47,6 +47,7 @@ WITH member AS MATERIALIZED (
      WHERE i.inhrelid = a.attrelid) AS inherited_not_null,
     CASE WHEN n.conname <> r.relname || '_' || a.attname || '_not_null' THEN format(' CONSTRAINT %I', n.conname) ELSE '' END
       || ' NOT NULL' || CASE WHEN n.connoinherit THEN ' NO INHERIT' ELSE '' END AS not_null,
+    n.oid AS not_null_oid, quote_ident(n.conname) AS not_null_name,
     'ADD CONSTRAINT ' || quote_ident(n.conname) || ' ' || pg_get_constraintdef(n.oid) AS not_null_later,
     a.attnotnull AND coalesce(n.convalidated, true) AS must_be
   FROM rel r
@@ -72,7 +73,7 @@ WITH member AS MATERIALIZED (
       CASE WHEN i.indisclustered THEN format('ALTER TABLE %s CLUSTER ON %I', r.name, c.relname) END,
       CASE WHEN i.indisreplident THEN format('ALTER TABLE ONLY %s REPLICA IDENTITY USING INDEX %I', r.name, c.relname) END,
       (SELECT string_agg(format('ALTER INDEX %I ALTER COLUMN %s SET STATISTICS %s', c.relname, a.attnum, a.attstattarget), E';\n' ORDER BY a.attnum)
-       FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget > 0)
+       FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attstattarget >= 0)
     ], E';\n') AS late,
     (SELECT format('ALTER INDEX %I SET (%s)', c.relname, string_agg(format('%s=%L', o.option_name, o.option_value), ', '))
      FROM pg_options_to_table(c.reloptions) o HAVING count(*) > 0) AS set_options,
@@ -115,9 +116,9 @@ WITH member AS MATERIALIZED (
     WHEN 'd' THEN format('CREATE DOMAIN %s AS %s', t.name, format_type(t.typbasetype, t.typtypmod))
       || CASE WHEN t.typcollation <> b.typcollation THEN ' COLLATE ' || t.typcollation::regcollation ELSE '' END
       || coalesce(' DEFAULT ' || pg_get_expr(t.typdefaultbin, 0), '')
-      || CASE WHEN t.typnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'n') THEN ' NOT NULL' ELSE '' END
+      || CASE WHEN t.typnotnull AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = 0 AND k.contypid = t.oid AND k.contype = 'n') THEN ' NOT NULL' ELSE '' END
       || coalesce((SELECT string_agg(format(E'\n    CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), '' ORDER BY k.conname)
-                   FROM pg_constraint k WHERE k.contypid = t.oid AND k.convalidated), '')
+                   FROM pg_constraint k WHERE k.conrelid = 0 AND k.contypid = t.oid AND k.convalidated), '')
     WHEN 'r' THEN (
       SELECT format('CREATE TYPE %s AS RANGE (SUBTYPE = %s, SUBTYPE_OPCLASS = %I.%I', t.name, format_type(r.rngsubtype, NULL), n.nspname, o.opcname)
         || CASE WHEN r.rngcollation <> rs.typcollation THEN ', COLLATION = ' || r.rngcollation::regcollation ELSE '' END
@@ -131,7 +132,7 @@ WITH member AS MATERIALIZED (
       WHERE r.rngtypid = t.oid)
     END,
     (SELECT string_agg(format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', t.name, k.conname, pg_get_constraintdef(k.oid)), E';\n' ORDER BY k.conname)
-     FROM pg_constraint k WHERE k.contypid = t.oid AND NOT k.convalidated),
+     FROM pg_constraint k WHERE k.conrelid = 0 AND k.contypid = t.oid AND NOT k.convalidated),
     CASE
     WHEN NOT t.typisdefined THEN 'it is not defined, but only named; define it, or drop it'
     WHEN t.typtype NOT IN ('e', 'c', 'd', 'r') THEN 'it is a base type, which superusers make; put it into a schema that all share'
@@ -139,7 +140,7 @@ WITH member AS MATERIALIZED (
     END,
     concat_ws(E';\n',
       (SELECT string_agg(format('COMMENT ON CONSTRAINT %I ON DOMAIN %s IS %L', k.conname, t.name, c), E';\n' ORDER BY k.conname)
-       FROM pg_constraint k, obj_description(k.oid, 'pg_constraint') c WHERE k.contypid = t.oid AND c IS NOT NULL),
+       FROM pg_constraint k, obj_description(k.oid, 'pg_constraint') c WHERE k.conrelid = 0 AND k.contypid = t.oid AND c IS NOT NULL),
       (SELECT string_agg(format('COMMENT ON COLUMN %s.%I IS %L', t.name, a.attname, c), E';\n' ORDER BY a.attnum)
        FROM pg_attribute a, col_description(a.attrelid, a.attnum) c WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND c IS NOT NULL))
   FROM typ t
@@ -255,6 +256,7 @@ WITH member AS MATERIALIZED (
       CASE WHEN r.relkind = 'm' AND r.relispopulated THEN 'REFRESH MATERIALIZED VIEW ' || r.name END),
     CASE
     WHEN r.relkind = 'f' THEN 'foreign tables are not copied; put it into a schema that all share'
+    WHEN EXISTS (SELECT FROM pg_type t WHERE t.oid = r.reltype AND t.typacl IS NOT NULL) THEN 'its row type has grants of its own, which are not copied; make it again'
     WHEN r.reloftype <> 0 THEN 'it is a table of a type; ALTER TABLE … NOT OF makes it one of its own'
     WHEN EXISTS (SELECT FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhparent WHERE r.relispartition AND i.inhrelid = r.oid AND p.relnamespace <> :schema)
       THEN 'it is a partition of a table in another schema, which can have only one of its bounds; detach it'
@@ -264,7 +266,9 @@ WITH member AS MATERIALIZED (
     END,
     concat_ws(E';\n', (
       SELECT string_agg(format('COMMENT ON COLUMN %s.%s IS %L', r.name, c.name, d), E';\n' ORDER BY c.attnum)
-      FROM col c, col_description(c.attrelid, c.attnum) d WHERE c.attrelid = r.oid AND d IS NOT NULL))
+      FROM col c, col_description(c.attrelid, c.attnum) d WHERE c.attrelid = r.oid AND d IS NOT NULL), (
+      SELECT string_agg(format('COMMENT ON CONSTRAINT %s ON %s IS %L', c.not_null_name, r.name, d), E';\n' ORDER BY c.attnum)
+      FROM col c, obj_description(c.not_null_oid, 'pg_constraint') d WHERE c.attrelid = r.oid AND c.must_be AND d IS NOT NULL))
   FROM rel r,
   LATERAL (SELECT CASE r.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'table' END AS kind) k
   WHERE r.relkind <> 'S'
@@ -365,7 +369,10 @@ WITH member AS MATERIALIZED (
 SELECT o.class::oid, o.oid, o.phase, o.kind, coalesce(o.rel, ''), o.name, coalesce(o.what, ''),
   CASE WHEN o.owner IS NULL THEN '' ELSE quote_ident(pg_get_userbyid(o.owner)) END, coalesce(o.grant_on, ''),
   coalesce(o.create, ''), coalesce(o.late, ''),
-  coalesce(o.refused, CASE WHEN o.create IS NULL AND o.kind NOT IN ('sequence', 'trigger') THEN 'PostgreSQL does not show how it is made' END, ''),
+  coalesce(o.refused,
+    (SELECT 'it belongs to the extension ' || quote_ident(x.extname) || '; move that into a schema that all share' FROM pg_depend e JOIN pg_extension x ON x.oid = e.refobjid
+     WHERE e.classid = o.class AND e.objid = o.oid AND e.deptype = 'e'),
+    CASE WHEN o.create IS NULL AND o.kind NOT IN ('sequence', 'trigger') THEN 'PostgreSQL does not show how it is made' END, ''),
   concat_ws(E';\n',
     CASE WHEN o.acl IS NOT NULL AND granted.given IS DISTINCT FROM granted.usual
       THEN concat_ws(E';\n', format('REVOKE ALL ON %s FROM PUBLIC, %I', o.grant_on, pg_get_userbyid(o.owner)), granted.given) END,

@@ -182,7 +182,9 @@ func (m *Manager) registered(ctx context.Context, tx pgx.Tx) ([]string, error) {
 
 func (m *Manager) registryExists(ctx context.Context, tx pgx.Tx) (exists bool, err error) {
 	r := m.dimension.Schemas.Registry
-	err = tx.QueryRow(ctx, "SELECT pg_catalog.to_regclass($1) IS NOT NULL", quote(r.Schema, r.Table)).Scan(&exists)
+	// to_regclass could remember that there was none.
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = $2)`, r.Schema, r.Table).Scan(&exists)
 	return exists, err
 }
 
