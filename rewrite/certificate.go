@@ -50,6 +50,12 @@ func certify(r *Rewrite, s *source, original []statement, p *policy.Policy, cata
 			c.fail("the user's parameters are %d, not %d", c.params, r.Params)
 		}
 		c.rewritten = true
+		if c.hasSchemas {
+			at := r.places()
+			for _, s := range stmts {
+				c.demandMarks(pgparse.Unwrap(s.Stmt), at)
+			}
+		}
 		for i, s := range original {
 			rewritten := pgparse.Unwrap(stmts[i].Stmt)
 			if s.holdsRows() {

@@ -53,6 +53,44 @@ func (c *certifier) demandNamed(named []namedSchema) {
 	}
 }
 
+// demandMarks demands that In puts the scope's schema wherever the rewrite names a
+// template, but for a dimension without a value, whose guard is then false. It must
+// come before the walk, which writes schemas that the user names as templates.
+func (c *certifier) demandMarks(node any, at map[int32]bool) {
+	schema, location := "", int32(0)
+	switch n := node.(type) {
+	case *pgparse.RangeVar:
+		schema, location = n.Schemaname, n.Location
+	case *pgparse.FuncCall:
+		schema, _ = functionName(n)
+		location = n.Location
+		if constant, _ := relationArgument(n); constant != nil {
+			c.demandMarkedConstant(constant, at)
+		}
+	case *pgparse.TypeName:
+		if len(n.Names) == 2 {
+			schema, location = n.Names[0].GetString_().GetSval(), n.Location
+		}
+	case *pgparse.TypeCast:
+		if isRegclass(n) {
+			c.demandMarkedConstant(n.Arg, at)
+		}
+	}
+	c.demandMark(schema, location, at)
+	pgparse.Children(node, func(child any) { c.demandMarks(child, at) })
+}
+
+func (c *certifier) demandMarkedConstant(n *pgparse.Node, at map[int32]bool) {
+	schema, _, _ := relationName(n.GetAConst().GetSval().GetSval())
+	c.demandMark(schema, n.GetAConst().GetLocation()+1, at)
+}
+
+func (c *certifier) demandMark(schema string, location int32, at map[int32]bool) {
+	if d := c.policy.Template(schema); d != nil && c.shape.Presence(d) != Absent && !at[location] {
+		c.fail("the template %s stands where no schema is put", schema)
+	}
+}
+
 // qualified returns the names of a function or type with its schema as it is
 // compared. In is the dimension in whose schemas an unqualified name lies, or nil.
 func (c *certifier) qualified(names []*pgparse.Node, in *policy.Dimension) []*pgparse.Node {

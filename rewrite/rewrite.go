@@ -83,10 +83,11 @@ type Rewrite struct {
 
 	text string // the user's
 
-	// Where Schemas may be set: what edits and Tables are made from, and the schemas
-	// that the user's text names.
+	// Where Schemas may be set: what edits and Tables are made from, the templates by
+	// the index of their dimensions, and the schemas that the user's text names.
 	marked       edits
 	markedTables []TableRef
+	templates    []string
 	named        []namedSchema
 
 	// Where Literal is set: the places of the parameters in the edits and in the

@@ -85,12 +85,12 @@ func (r *Rewrite) inSchemas(p *policy.Policy, named []namedSchema) {
 			text = text[at+markLength:]
 		}
 	}
-	templates := make([]string, len(dimensions))
+	r.templates = make([]string, len(dimensions))
 	for _, d := range r.Schemas {
-		templates[d.Index] = d.Schemas.Template
+		r.templates[d.Index] = d.Schemas.Template
 	}
 	r.marked, r.markedTables = r.edits, r.Tables
-	r.unmark(templates)
+	r.unmark(r.templates)
 }
 
 func (r *Rewrite) unmark(schemas []string) {
@@ -139,6 +139,27 @@ func (r *Rewrite) In(schemas []string) (*Rewrite, error) {
 // that is false.
 func lacksSchema(s Shape, t *policy.Table) bool {
 	return t.In != nil && s.Presence(t.In) == Absent
+}
+
+// places returns where in SQL the templates stand for which In puts a schema.
+func (r *Rewrite) places() map[int32]bool {
+	at := make(map[int32]bool)
+	grown := 0 // bytes that SQL has more than the user's text
+	for i, e := range r.marked {
+		from := e.offset + grown
+		for text := e.text; ; {
+			n := strings.IndexByte(text, 0)
+			if n < 0 {
+				break
+			}
+			from += n
+			at[int32(from)] = true
+			from += len(unmark(text[n:n+markLength], r.templates))
+			text = text[n+markLength:]
+		}
+		grown += len(r.edits[i].text) - e.deleted
+	}
+	return at
 }
 
 // chosen reports whether the scope chooses a schema on the dimension, for what, and

@@ -201,6 +201,40 @@ func TestCertificateWithoutSchema(t *testing.T) {
 	}
 }
 
+// A template that In would leave in its place is not certified, be it a table's, a
+// guard's, a type's, a function's or a sequence's.
+func TestCertificateDemandsMarks(t *testing.T) {
+	p, texts := schemaCases(t)
+	forged := 0
+	for _, text := range texts {
+		r, err := New(text, p, oneEach(p))
+		if err != nil {
+			continue
+		}
+		for i, e := range r.marked {
+			for at, c := range []byte(e.text) {
+				if c != 0 || e.text[at+1] == asName {
+					continue
+				}
+				wrong := *r
+				wrong.marked = slices.Clone(r.marked)
+				wrong.marked[i].text = e.text[:at] + unmark(e.text[at:at+markLength], r.templates) + e.text[at+markLength:]
+				s, original, err := parse(text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := certify(&wrong, s, original, p, nil, oneEach(p)); err == nil {
+					t.Errorf("certified with a template in %q:\n%s", wrong.marked[i].text, wrong.SQL)
+				}
+				forged++
+			}
+		}
+	}
+	if forged < 50 {
+		t.Errorf("only %d were forged", forged)
+	}
+}
+
 // rename writes one schema for another wherever a tree names it.
 func rename(node any, from, to string) {
 	switch n := node.(type) {
