@@ -99,7 +99,8 @@ func (c *rewriteCache) shared(text string, shape rewrite.Shape) *entry {
 }
 
 func (c *rewriteCache) newEntry(key cacheKey) *entry {
-	e := c.entry(key)(c.rewriter.Rewrite(key.text, key.shape))
+	r, err := c.rewriter.Rewrite(key.text, key.shape)
+	e := c.entry(key, r, err)
 	e.everywhere = e.rewrite == nil || len(e.rewrite.Schemas) == 0
 	return e
 }
@@ -109,20 +110,19 @@ func (c *rewriteCache) in(b *binding, e *entry) *entry {
 	if e.everywhere {
 		return e
 	}
-	return c.entry(cacheKey{e.text, e.shape, b.schema})(e.rewrite.In(b.schemas))
+	r, err := e.rewrite.In(b.schemas)
+	return c.entry(cacheKey{e.text, e.shape, b.schema}, r, err)
 }
 
-// entry returns a function that makes an entry of what the rewriter returns.
-func (c *rewriteCache) entry(key cacheKey) func(*rewrite.Rewrite, error) *entry {
-	return func(r *rewrite.Rewrite, err error) *entry {
-		e := &entry{cacheKey: key, cache: c.id, rewrite: r, err: err}
-		if err != nil {
-			errors.As(err, &e.refusal)
-			return e
-		}
-		e.checks = strings.Contains(r.SQL, violationMark)
+// entry makes an entry of what the rewriter returned.
+func (c *rewriteCache) entry(key cacheKey, r *rewrite.Rewrite, err error) *entry {
+	e := &entry{cacheKey: key, cache: c.id, rewrite: r, err: err}
+	if err != nil {
+		errors.As(err, &e.refusal)
 		return e
 	}
+	e.checks = strings.Contains(r.SQL, violationMark)
+	return e
 }
 
 // recentEntries are some that a connection used lately, each at a place that its

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/scoped-pgx/scoped/internal/pgparse"
 	"github.com/scoped-pgx/scoped/policy"
 )
 
@@ -100,7 +101,7 @@ func QueryFor(p *policy.Policy) string {
 	var template string
 	for _, d := range p.Dimensions() {
 		if d.Schemas != nil {
-			template += " WHEN " + ofValue(d.Schemas) + " THEN " + literal(d.Schemas.Template)
+			template += " WHEN " + ofValue(d.Schemas) + " THEN " + pgparse.QuoteLiteral(d.Schemas.Template)
 		}
 	}
 	if template == "" {
@@ -128,18 +129,9 @@ func ofValue(s *policy.Schemas) string {
 	like := strings.NewReplacer("!", "!!", "%", "!%", "_", "!_", policy.Placeholder, "_%").Replace(s.Pattern())
 	names := make([]string, 0, 4)
 	for _, name := range s.Reserved() {
-		names = append(names, literal(name))
+		names = append(names, pgparse.QuoteLiteral(name))
 	}
-	return "n.nspname LIKE " + literal(like) + " ESCAPE '!' AND n.nspname NOT IN (" + strings.Join(names, ", ") + ")"
-}
-
-// literal returns a text as a constant, whatever standard_conforming_strings is.
-func literal(text string) string {
-	text = strings.ReplaceAll(text, "'", "''")
-	if strings.Contains(text, `\`) {
-		return "E'" + strings.ReplaceAll(text, `\`, `\\`) + "'"
-	}
-	return "'" + text + "'"
+	return "n.nspname LIKE " + pgparse.QuoteLiteral(like) + " ESCAPE '!' AND n.nspname NOT IN (" + strings.Join(names, ", ") + ")"
 }
 
 const (

@@ -49,7 +49,7 @@ func (s *Schemas) Name(value string) (string, error) {
 		return "", fmt.Errorf("the value is empty, and is part of a schema's name")
 	case !utf8.ValidString(value):
 		return "", fmt.Errorf("the value %q is not valid UTF-8", value)
-	case strings.ContainsFunc(value, func(r rune) bool { return r == '\\' || !unicode.IsGraphic(r) }):
+	case strings.ContainsFunc(value, isOdd):
 		return "", fmt.Errorf("the value %q holds a character that a schema's name may not have here", value)
 	case len(name) > maxName:
 		return "", fmt.Errorf("the schema %q is %d bytes long, PostgreSQL's names at most %d", name, len(name), maxName)
@@ -62,6 +62,9 @@ func (s *Schemas) Name(value string) (string, error) {
 	}
 	return name, nil
 }
+
+// isOdd reports whether no schema of a value may hold the character.
+func isOdd(r rune) bool { return r == '\\' || !unicode.IsGraphic(r) }
 
 // Value returns the value whose schema has the name, if there is one.
 func (s *Schemas) Value(schema string) (value string, ok bool) {
@@ -186,7 +189,7 @@ func (l *loader) schemas(d *Dimension, n *node, fields map[string]*node) {
 			l.fail(pattern, fmt.Sprintf("%q must hold %s once", pattern.text, Placeholder), schemasForm)
 		case len(prefix)+len(suffix) >= maxName:
 			l.fail(pattern, fmt.Sprintf("%q leaves no room for a value: PostgreSQL's names have at most %d bytes", pattern.text, maxName), "")
-		case strings.ContainsFunc(pattern.text, func(r rune) bool { return r == '\\' || !unicode.IsGraphic(r) }):
+		case strings.ContainsFunc(pattern.text, isOdd):
 			l.fail(pattern, fmt.Sprintf("%q holds a character that a schema's name may not have here", pattern.text), "")
 		case strings.HasPrefix(prefix, "pg_"):
 			l.fail(pattern, "schemas that begin with pg_ are the system's", schemasForm)

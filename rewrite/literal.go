@@ -177,10 +177,8 @@ func quoteValue(value any) (literal, fault string) {
 	return "", fmt.Sprintf("a value of type %T has no literal", value)
 }
 
-// quoteLiteral returns text as a string constant that is read the same whatever
-// standard_conforming_strings and backslash_quote are: without a backslash there
-// is nothing that they change, and E'…' is read with escapes always. It is valid
-// UTF-8, of which no byte of a longer character is a quote or a backslash.
+// quoteLiteral returns text as a string constant, or what is wrong with it. It is
+// valid UTF-8, of which no byte of a longer character is a quote or a backslash.
 func quoteLiteral(text string) (literal, fault string) {
 	switch {
 	case strings.IndexByte(text, 0) >= 0:
@@ -188,9 +186,5 @@ func quoteLiteral(text string) (literal, fault string) {
 	case !utf8.ValidString(text):
 		return "", "the text is not valid UTF-8"
 	}
-	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
-	if strings.Contains(text, `\`) {
-		quoted = "E" + strings.ReplaceAll(quoted, `\`, `\\`)
-	}
-	return quoted, ""
+	return pgparse.QuoteLiteral(text), ""
 }

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -30,16 +31,29 @@ func mark(spelling byte, d *policy.Dimension) string {
 	return string([]byte{0, spelling, 'A' + byte(d.Index)})
 }
 
+// marks returns the places of the marks in a text, and the indices of their
+// dimensions.
+func marks(text string) iter.Seq2[int, int] {
+	return func(yield func(at, dimension int) bool) {
+		for from := 0; ; from += markLength {
+			n := strings.IndexByte(text[from:], 0)
+			if n < 0 {
+				return
+			}
+			if from += n; !yield(from, int(text[from+2]-'A')) {
+				return
+			}
+		}
+	}
+}
+
 // unmark puts schemas, by the index of their dimensions, in the place of marks.
 func unmark(text string, schemas []string) string {
-	at := strings.IndexByte(text, 0)
-	if at < 0 {
-		return text
-	}
 	var b strings.Builder
-	for ; at >= 0; at = strings.IndexByte(text, 0) {
-		b.WriteString(text[:at])
-		schema := schemas[text[at+2]-'A']
+	behind := 0
+	for at, dimension := range marks(text) {
+		b.WriteString(text[behind:at])
+		schema := schemas[dimension]
 		switch text[at+1] {
 		case asIdentifier:
 			b.WriteString(quoteSchema(schema))
@@ -48,9 +62,12 @@ func unmark(text string, schemas []string) string {
 		default:
 			b.WriteString(schema)
 		}
-		text = text[at+markLength:]
+		behind = at + markLength
 	}
-	b.WriteString(text)
+	if behind == 0 {
+		return text
+	}
+	b.WriteString(text[behind:])
 	return b.String()
 }
 
@@ -76,13 +93,8 @@ func (r *Rewrite) inSchemas(p *policy.Policy, named []namedSchema) {
 	}
 	dimensions := p.Dimensions()
 	for _, e := range r.edits {
-		for text := e.text; ; {
-			at := strings.IndexByte(text, 0)
-			if at < 0 {
-				break
-			}
-			use(dimensions[text[at+2]-'A'])
-			text = text[at+markLength:]
+		for _, dimension := range marks(e.text) {
+			use(dimensions[dimension])
 		}
 	}
 	r.templates = make([]string, len(dimensions))
@@ -146,16 +158,8 @@ func (r *Rewrite) places() map[int32]bool {
 	at := make(map[int32]bool)
 	grown := 0 // bytes that SQL has more than the user's text
 	for i, e := range r.marked {
-		from := e.offset + grown
-		for text := e.text; ; {
-			n := strings.IndexByte(text, 0)
-			if n < 0 {
-				break
-			}
-			from += n
-			at[int32(from)] = true
-			from += len(unmark(text[n:n+markLength], r.templates))
-			text = text[n+markLength:]
+		for n := range marks(e.text) {
+			at[int32(e.offset+grown+len(unmark(e.text[:n], r.templates)))] = true
 		}
 		grown += len(r.edits[i].text) - e.deleted
 	}

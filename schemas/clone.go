@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
 )
 
 //go:embed copy.sql
@@ -46,7 +48,7 @@ func (m *Manager) Clone(ctx context.Context, from, to string, data bool) error {
 		if err != nil {
 			return err
 		}
-		statements, err := catalogTexts(ctx, tx, strings.ReplaceAll(of(copyQuery, oid), ":to", quoteLiteral(target)))
+		statements, err := catalogTexts(ctx, tx, strings.ReplaceAll(of(copyQuery, oid), ":to", pgparse.QuoteLiteral(target)))
 		if err != nil {
 			return err
 		}

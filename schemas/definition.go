@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/scoped-pgx/scoped/internal/pgparse"
 )
 
 // A Definition is how the objects of a schema are made. It does not depend on the
@@ -205,7 +207,7 @@ func ownSearchPath(create, schema string) (changed, path string) {
 	}
 	path, body, _ := strings.Cut(rest, "\n")
 	elements := strings.Split(path, ", ")
-	own := slices.Index(elements, quoteLiteral(schema))
+	own := slices.Index(elements, pgparse.QuoteLiteral(schema))
 	if own < 0 {
 		return create, ""
 	}
@@ -295,5 +297,3 @@ func of(query string, schema uint32) string {
 func searchPath(schema string) string {
 	return "SET LOCAL search_path = " + quote(schema) + ", pg_catalog, pg_temp;\n"
 }
-
-func quoteLiteral(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

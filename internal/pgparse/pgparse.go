@@ -96,3 +96,14 @@ func QuoteIdentifier(name string) string {
 	}
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
+
+// QuoteLiteral returns text as a string constant that is read the same whatever
+// standard_conforming_strings and backslash_quote are: without a backslash there
+// is nothing that they change, and E'…' is read with escapes always.
+func QuoteLiteral(text string) string {
+	quoted := "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	if strings.Contains(text, `\`) {
+		quoted = "E" + strings.ReplaceAll(quoted, `\`, `\\`)
+	}
+	return quoted
+}
