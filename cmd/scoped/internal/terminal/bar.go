@@ -26,9 +26,13 @@ type Bar struct {
 
 // NewBar returns a Bar of total parts. It is closed once, at the end.
 func NewBar(w io.Writer, what string, total int) *Bar {
-	b := &Bar{w: w, terminal: Is(w), what: what, total: total, start: time.Now(), end: make(chan struct{})}
+	return newBar(w, Is(w), what, total)
+}
+
+func newBar(w io.Writer, terminal bool, what string, total int) *Bar {
+	b := &Bar{w: w, terminal: terminal, what: what, total: total, start: time.Now(), end: make(chan struct{})}
 	every := 10 * time.Second
-	if b.terminal {
+	if terminal {
 		every = 200 * time.Millisecond
 	}
 	ticker := time.NewTicker(every)

@@ -3,33 +3,36 @@ package terminal
 import (
 	"bytes"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
 func TestBar(t *testing.T) {
-	start := time.Now()
-	show := func(b *Bar, out *bytes.Buffer) string {
-		b.w, b.what, b.total, b.start, b.end = out, "migrating", 300, start, make(chan struct{})
-		tick := make(chan time.Time)
-		b.wait.Go(func() { b.show(tick) })
-		tick <- start
-		for i := range 100 {
-			b.Step(i == 7)
-		}
-		tick <- start.Add(2 * time.Second)
-		b.Close()
-		return out.String()
+	// show returns what a Bar shows before and after 100 steps.
+	show := func(terminal bool, every time.Duration) (shown string) {
+		synctest.Test(t, func(*testing.T) {
+			var out bytes.Buffer
+			b := newBar(&out, terminal, "migrating", 300)
+			time.Sleep(every)
+			synctest.Wait()
+			for i := range 100 {
+				b.Step(i == 7)
+			}
+			time.Sleep(every)
+			synctest.Wait()
+			b.Close()
+			shown = out.String()
+		})
+		return shown
+	}
+	if got, want := show(false, 10*time.Second), "migrating 0 of 300\nmigrating 100 of 300, 5.0/s, 40s left, 1 failed\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := show(true, 200*time.Millisecond), "\r\x1b[Kmigrating [                              ] 0 of 300"+
+		"\r\x1b[Kmigrating [##########                    ] 100 of 300, 250.0/s, 1s left, 1 failed\r\x1b[K"; got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 	var out bytes.Buffer
-	if got, want := show(&Bar{}, &out), "migrating 0 of 300\nmigrating 100 of 300, 50.0/s, 4s left, 1 failed\n"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	out.Reset()
-	if got, want := show(&Bar{terminal: true}, &out), "\r\x1b[Kmigrating [                              ] 0 of 300"+
-		"\r\x1b[Kmigrating [##########                    ] 100 of 300, 50.0/s, 4s left, 1 failed\r\x1b[K"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	out.Reset()
 	b := NewBar(&out, "migrating", 1)
 	b.Step(false)
 	b.Close()
