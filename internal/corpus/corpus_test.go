@@ -81,8 +81,5 @@ faults:
 			}
 		}
 	}
-	if slowest := result.Slowest[0]; slowest.Took.Seconds() > 1 {
-		t.Errorf("one rewrite took %v: %.200s", slowest.Took, slowest.Statement.SQL)
-	}
 	t.Logf("%d statements, %d rewrites, %d probes in %v", result.Statements, result.Runs, result.Probes, result.Elapsed)
 }

@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -77,13 +78,14 @@ DO $$ BEGIN
 END $$`, n)
 }
 
-// migrateFolder migrates with the files of a folder, four schemas at a time.
+// migrateFolder migrates with the files of a folder, four schemas at a time if o
+// does not say otherwise.
 func migrateFolder(ctx context.Context, dsn, folder string, o migrate.Options) (*migrate.Report, error) {
 	p, err := policy.Parse("policy.yaml", []byte(policyText))
 	if err != nil {
 		return nil, err
 	}
-	o.Policy, o.Dimension, o.Jobs = p, p.Dimension("tenant"), 4
+	o.Policy, o.Dimension, o.Jobs = p, p.Dimension("tenant"), cmp.Or(o.Jobs, 4)
 	if o.Source == nil {
 		if o.Source, err = migrate.ReadFiles(folder, o.Dimension.Schemas.Template); err != nil {
 			return nil, err
@@ -109,7 +111,7 @@ func run(t *testing.T, dsn, folder string, o migrate.Options) string {
 	if err := report.Write(&b); err != nil {
 		t.Fatal(err)
 	}
-	return regexp.MustCompile(` in [0-9.]+m?s`).ReplaceAllString(strings.TrimSpace(b.String()), "")
+	return regexp.MustCompile(` in ([0-9.]+(h|ms|m|s))+`).ReplaceAllString(strings.TrimSpace(b.String()), "")
 }
 
 func expect(t *testing.T, got, want string) {
@@ -210,9 +212,9 @@ func TestFailures(t *testing.T) {
 func TestStop(t *testing.T) {
 	dsn := pgtest.DSN(t, tenants(9))
 	ask(t, dsn, `DROP TABLE "t_v 1".invoice`)
-	dir := folder(t, "1.sql", "SELECT pg_sleep(0.05) FROM tenant LIMIT 1;\nALTER TABLE invoice ADD paid boolean")
-	got := run(t, dsn, dir, migrate.Options{Stop: true})
-	if want := "failed  t_v 1  1.sql:2:1: relation \"invoice\" does not exist (SQLSTATE 42P01)\nnot begun: "; !strings.HasPrefix(got, want) {
+	dir := folder(t, "1.sql", "SELECT 1;\nALTER TABLE invoice ADD paid boolean")
+	got := run(t, dsn, dir, migrate.Options{Stop: true, Jobs: 1})
+	if want := "failed  t_v 1  1.sql:2:1: relation \"invoice\" does not exist (SQLSTATE 42P01)\nnot begun: t_v 2, "; !strings.HasPrefix(got, want) {
 		t.Errorf("got %s", got)
 	}
 	ask(t, dsn, `CREATE TABLE "t_v 1".invoice (); DROP TABLE t__template.invoice; DELETE FROM scoped_migration WHERE schema = 't__template'`)
@@ -288,22 +290,31 @@ func TestKilled(t *testing.T) {
 // TestInterrupted shows that what was begun is finished, and nothing else begun.
 func TestInterrupted(t *testing.T) {
 	dsn := pgtest.DSN(t, tenants(20))
-	dir := folder(t, "1.sql", "INSERT INTO log VALUES (current_schema(), '1'); SELECT pg_sleep(0.05)")
+	dir := folder(t, "1.sql", "SELECT pg_advisory_xact_lock_shared(1) FROM tenant WHERE current_schema() = 't_' || slug;\n"+
+		"INSERT INTO log VALUES (current_schema(), '1')")
+	gate, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gate.Exec(t.Context(), `SELECT pg_advisory_lock(1)`); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for ask(t, dsn, `SELECT count(*) > 3 FROM log`) != "t" {
+		for ask(t, dsn, `SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted`) != "4" {
 			time.Sleep(time.Millisecond)
 		}
 		cancel()
+		gate.Close(t.Context())
 	}()
 	report, err := migrateFolder(ctx, dsn, dir, migrate.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := len(report.NotReached); n == 0 || report.Migrated+n != 21 || len(report.Failed) > 0 {
+	if report.Migrated != 5 || len(report.NotReached) != 16 || len(report.Failed) > 0 {
 		t.Errorf("got %+v", report)
 	}
-	expect(t, ask(t, dsn, `SELECT count(*) FROM log`), fmt.Sprint(report.Migrated))
+	expect(t, ask(t, dsn, `SELECT count(*) FROM log`), "5")
 }
 
 // TestExclusive shows that of two who migrate, one waits, and finds nothing to do.
