@@ -84,3 +84,11 @@ func askToDrop(ctx context.Context, command *cobra.Command, m *schemas.Manager, 
 	}
 	return nil
 }
+
+// oneValue is the Args of a command that takes a value.
+func oneValue(command *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return errors.New("it takes one value; " + seeHelp(command))
+	}
+	return nil
+}

@@ -34,6 +34,13 @@ func TestSchemaDump(t *testing.T) {
 	schema("dump", "nobody", "--file", "FOLDER/nobody.zip")
 	schema("dump", "acme")
 	schema("dump")
+	schema("dump", "--schema", "t_acme", "--file", "FOLDER/acme.zip")
+	schema("load", "--schema", "t_umbrella", "--file", "FOLDER/acme.zip")
+	schema("load", "--schema", "t__template", "--file", "FOLDER/acme.zip")
+	schema("load", "--schema", "umbrella", "--file", "FOLDER/acme.zip")
+	schema("load", "--schema", "", "--file", "FOLDER/acme.zip")
+	schema("load", "umbrella", "--schema", "t_umbrella", "--file", "FOLDER/acme.zip")
+	schema("list")
 	compare(t, "schema_dump", all.String())
 
 	files, err := os.ReadDir(folder)
