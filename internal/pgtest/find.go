@@ -69,11 +69,21 @@ func version(dir string) float64 {
 }
 
 func holdsServer(dir string) bool {
-	for _, program := range []string{"initdb", "postgres"} {
-		info, err := os.Stat(filepath.Join(dir, program))
-		if err != nil || info.IsDir() || info.Mode()&0o111 == 0 {
-			return false
+	return isProgram(filepath.Join(dir, "initdb")) && isProgram(filepath.Join(dir, "postgres"))
+}
+
+func isProgram(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
+}
+
+// FindProgram returns the path of a program of PostgreSQL, such as psql. In the PATH
+// of Debian there is a script instead, which takes its time to find the program.
+func FindProgram(name string) (string, error) {
+	for _, dir := range append([]string{os.Getenv("SCOPED_TEST_BINDIR")}, candidates()...) {
+		if path := filepath.Join(dir, name); dir != "" && isProgram(path) {
+			return path, nil
 		}
 	}
-	return true
+	return exec.LookPath(name)
 }

@@ -50,6 +50,12 @@ func TestFindBinaries(t *testing.T) {
 	fifteen := install(t, filepath.Join(root, "lib", "15", "bin"), "initdb", "postgres")
 	install(t, filepath.Join(root, "lib", "18", "bin"), "psql")
 	find("the highest version that has a server", fifteen)
+	if got, err := FindProgram("psql"); err != nil || got != filepath.Join(root, "lib", "18", "bin", "psql") {
+		t.Errorf("got %s, %v; want the psql of 18", got, err)
+	}
+	if _, err := FindProgram("pg_dump"); err == nil {
+		t.Error("a program was found that is not there")
+	}
 
 	own := install(t, filepath.Join(root, "own"), "initdb", "postgres")
 	script := "#!/bin/sh\necho " + own + "\n"

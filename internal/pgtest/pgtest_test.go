@@ -176,7 +176,7 @@ func TestStop(t *testing.T) {
 // TestHelperProcess is no test: it is the process that the next one ends.
 func TestRestart(t *testing.T) {
 	ownServer(t)
-	server, err := pgtest.Start(t.Context())
+	server, err := pgtest.Start(t.Context(), "fsync=on", "work_mem=5MB")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,8 +192,13 @@ func TestRestart(t *testing.T) {
 		if err := before.Ping(t.Context()); err == nil {
 			t.Error("a connection outlived the server")
 		}
-		if got := count(t, connect(t, dsn)); got != 1 {
+		after := connect(t, dsn)
+		if got := count(t, after); got != 1 {
 			t.Errorf("%d rows, want 1", got)
+		}
+		var settings string
+		if err := after.QueryRow(t.Context(), "SELECT current_setting('fsync') || current_setting('work_mem')").Scan(&settings); err != nil || settings != "on5MB" {
+			t.Errorf("the settings are %s, %v", settings, err)
 		}
 	}
 	dir := folderOf(t, dsn)

@@ -34,8 +34,10 @@ type Server struct {
 }
 
 // Start starts a server, or connects to that of SCOPED_TEST_DSN. The server
-// ends with Stop or with the process, whichever comes first.
-func Start(ctx context.Context) (*Server, error) {
+// ends with Stop or with the process, whichever comes first. It is fast rather
+// than durable; settings such as "fsync=on" say otherwise. Those of the running one
+// of SCOPED_TEST_DSN are its own.
+func Start(ctx context.Context, settings ...string) (*Server, error) {
 	if dsn := os.Getenv("SCOPED_TEST_DSN"); dsn != "" && os.Getenv("SCOPED_TEST_BINDIR") == "" {
 		return attach(ctx, dsn)
 	}
@@ -43,7 +45,7 @@ func Start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return launch(ctx, bin)
+	return launch(ctx, bin, settings)
 }
 
 // Stop ends the server. A running one of SCOPED_TEST_DSN goes on, without the
@@ -119,7 +121,7 @@ var serverScript string
 
 // launch runs the server of the folder bin under server.sh, whose standard
 // input is a pipe that nobody but this process holds.
-func launch(ctx context.Context, bin string) (*Server, error) {
+func launch(ctx context.Context, bin string, settings []string) (*Server, error) {
 	dir, err := temporaryFolder()
 	if err != nil {
 		return nil, fmt.Errorf("pgtest: %w", err)
@@ -134,7 +136,11 @@ func launch(ctx context.Context, bin string) (*Server, error) {
 		return nil, fmt.Errorf("pgtest: %w", err)
 	}
 
-	cmd := exec.Command("/bin/sh", "-c", serverScript, "pgtest", bin, dir)
+	args := []string{"-c", serverScript, "pgtest", bin, dir}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	cmd := exec.Command("/bin/sh", args...)
 	cmd.Dir = dir // the current one may be closed to the unprivileged user
 	cmd.Env = environment()
 	cmd.Stdout, cmd.Stderr = log, log

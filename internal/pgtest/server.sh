@@ -1,7 +1,9 @@
 # Runs PostgreSQL until standard input ends, which it does when the process that
 # holds the other end of the pipe stops the server or dies, in whatever way.
-# $1 is the folder of the programs, $2 the temporary folder, removed at the end.
+# $1 is the folder of the programs, $2 the temporary folder, removed at the end; the
+# other arguments are settings for the server.
 bin=$1 dir=$2
+shift 2
 umask 077
 
 init() {
@@ -15,14 +17,14 @@ start() {
 		-c listen_addresses= -c max_connections=200 -c shared_buffers=64MB \
 		-c fsync=off -c full_page_writes=off -c synchronous_commit=off \
 		-c wal_level=minimal -c max_wal_senders=0 -c autovacuum=off -c jit=off \
-		-c timezone=UTC -c log_timezone=UTC \
+		-c timezone=UTC -c log_timezone=UTC "$@" \
 		</dev/null 3<&- &
 	server=$!
 	echo $server >"$dir/pid"
 }
 
 exec 3<&0
-start
+start "$@"
 # Again and again, for the server may be starting anew.
 {
 	read -r _ <&3
@@ -37,7 +39,7 @@ exec 3<&-
 
 while wait $server; [ -e "$dir/restart" ] && [ ! -e "$dir/stop" ]; do
 	rm "$dir/restart"
-	start
+	start "$@"
 done
 kill $reader 2>/dev/null
 rm -rf "$dir"
