@@ -13,7 +13,7 @@ import (
 //go:embed schema.sql
 var schema string
 
-// A database is that of schema.sql in a server of its own, with the arms that use it.
+// A database is in a server of its own, with the arms that use it.
 type database struct {
 	server *pgtest.Server
 	dsn    string
@@ -26,7 +26,7 @@ type database struct {
 
 func openDatabase(ctx context.Context) (*database, error) {
 	db := &database{tenants: tenants}
-	err := db.open(ctx)
+	err := db.open(ctx, schema)
 	if err == nil {
 		db.arms, err = newArms(ctx, db.dsn)
 	}
@@ -37,8 +37,9 @@ func openDatabase(ctx context.Context) (*database, error) {
 	return db, nil
 }
 
-func (db *database) open(ctx context.Context) (err error) {
-	if db.server, err = pgtest.Start(ctx); err != nil {
+// open starts a server with the settings, and runs the schema there.
+func (db *database) open(ctx context.Context, schema string, settings ...string) (err error) {
+	if db.server, err = pgtest.Start(ctx, settings...); err != nil {
 		return err
 	}
 	if db.dsn, err = db.server.CreateDatabase(ctx, schema); err != nil {

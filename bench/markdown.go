@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ const (
 	resultsFile  = "bench/results.json"
 	reportFile   = "bench/README.md"
 	readmeFile   = "README.md"
+	schemasFile  = "docs/schemas.md"
 	latencySVG   = "docs/images/bench-latency.svg"
 	throughSVG   = "docs/images/bench-throughput.svg"
 	scaleSVG     = "docs/images/bench-scale.svg"
@@ -35,7 +38,17 @@ func (r *results) publish(root string) error {
 	if len(r.Workloads) == 0 || len(r.Lookups) == 0 || len(r.Cold) == 0 || len(r.Scale) == 0 || len(r.Schemas) == 0 {
 		return fmt.Errorf("only the results of all sections are written")
 	}
-	if err := r.write(filepath.Join(root, resultsFile)); err != nil {
+	path := filepath.Join(root, resultsFile)
+	if r.Migrations == nil { // which are run apart, and stay as they are
+		old, err := readResults(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err == nil {
+			r.Migrations = old.Migrations
+		}
+	}
+	if err := r.write(path); err != nil {
 		return err
 	}
 	for name, text := range r.charts() {
@@ -47,7 +60,11 @@ func (r *results) publish(root string) error {
 			return err
 		}
 	}
-	for name, text := range map[string]string{readmeFile: r.summary(), reportFile: r.markdown()} {
+	documents := map[string]string{readmeFile: r.summary(), reportFile: r.markdown()}
+	if r.Migrations != nil {
+		documents[schemasFile] = r.Migrations.markdown()
+	}
+	for name, text := range documents {
 		if err := replaceBetweenMarks(filepath.Join(root, name), text); err != nil {
 			return err
 		}
@@ -175,6 +192,10 @@ func (r *results) markdown() string {
 				a.Latency.Median, latency, thousands(int(a.Throughput.Median)), throughput, memory)
 		}
 	}
-	b.WriteString("\n")
+	if r.Migrations != nil {
+		b.WriteString("\n## Schemas that are made and migrated\n" + r.Migrations.markdown())
+	} else {
+		b.WriteString("\n")
+	}
 	return b.String()
 }

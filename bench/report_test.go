@@ -24,6 +24,9 @@ func TestReports(t *testing.T) {
 	for _, c := range r.Schemas {
 		b.reportCell(c)
 	}
+	for _, s := range r.Migrations.Among {
+		b.reportMigrations(s)
+	}
 	b.reportLookups()
 	b.reportCold()
 	for _, c := range r.Scale {
@@ -49,7 +52,7 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// A run writes below a root that has the two documents, and changes nothing there
+// A run writes below a root that has the documents, and changes nothing there
 // but what is between the marks.
 func TestPublish(t *testing.T) {
 	r, err := readResults("testdata/results.json")
@@ -57,20 +60,23 @@ func TestPublish(t *testing.T) {
 		t.Fatal(err)
 	}
 	root := t.TempDir()
-	if err := os.Mkdir(filepath.Join(root, "bench"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{readmeFile, reportFile} {
-		if err := os.WriteFile(filepath.Join(root, name), []byte("before\n"+beginMark+"old\n"+endMark+"after\n"), 0o644); err != nil {
+	documents := map[string]string{readmeFile: r.summary(), reportFile: r.markdown(), schemasFile: r.Migrations.markdown()}
+	for name := range documents {
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("before\n"+beginMark+"old\n"+endMark+"after\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for range 2 { // the second time over the first
+	for range 2 { // the second time over the first, without what is run apart
 		if err := r.publish(root); err != nil {
 			t.Fatal(err)
 		}
+		r.Migrations = nil
 	}
-	for name, between := range map[string]string{readmeFile: r.summary(), reportFile: r.markdown()} {
+	for name, between := range documents {
 		got, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
@@ -91,7 +97,7 @@ func TestPublish(t *testing.T) {
 
 // The documents have the marks that a run looks for.
 func TestDocumentsHaveMarks(t *testing.T) {
-	for _, name := range []string{readmeFile, reportFile} {
+	for _, name := range []string{readmeFile, reportFile, schemasFile} {
 		data, err := os.ReadFile(filepath.Join("..", name))
 		if err != nil {
 			t.Fatal(err)

@@ -17,6 +17,8 @@ type results struct {
 	Cold      []coldResult    `json:"cold,omitempty"`
 	Scale     []curve         `json:"scale,omitempty"`
 	Schemas   []cell          `json:"schemas,omitempty"`
+
+	Migrations *migrationResults `json:"migrations,omitempty"`
 }
 
 // A machine is where and when the run was.

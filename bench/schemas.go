@@ -58,7 +58,7 @@ var schemaReads = &workload{name: "reads", operations: []*operation{pointRead, j
 func (b *bench) schemas(ctx context.Context) error {
 	db := &database{tenants: sites}
 	defer db.close()
-	if err := db.open(ctx); err != nil {
+	if err := db.open(ctx, schema); err != nil {
 		return err
 	}
 	if err := db.makeSchemas(ctx, sites); err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"text/tabwriter"
 )
 
@@ -92,6 +93,13 @@ func (r *results) targets() []target {
 		if !math.IsInf(ratio, 1) {
 			least(workload+" in 1,000 schemas, throughput to search_path in a transaction, the worst", 1, ratio)
 		}
+	}
+	if r.Migrations != nil {
+		ratio, most := math.Inf(1), 0
+		for _, s := range r.Migrations.Among {
+			ratio, most = min(ratio, slices.Min(s.toEach())), max(most, s.Schemas)
+		}
+		least("migrating up to "+thousands(most)+" schemas with 4 jobs, throughput to psql for each, the worst", 2, ratio)
 	}
 	return all
 }
