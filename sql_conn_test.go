@@ -87,8 +87,8 @@ func TestCopyToOfATable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var w bytes.Buffer
-	if _, err := scoped.CopyTo(scoped.With(t.Context(), "site", 1), connOf(t, b.DB), &w, "COPY post TO STDOUT (HEADER)"); err != nil ||
-		w.String() != "id\tsite_id\ttitle\tNote\n1\t1\tI was stabbed\t\\N\n" {
+	if _, err := scoped.CopyTo(scoped.With(t.Context(), "site", 1), connOf(t, b.DB), &w, "COPY post TO STDOUT (FORMAT csv, HEADER)"); err != nil ||
+		w.String() != "id,site_id,title,Note\n1,1,I was stabbed,\n" {
 		t.Errorf("got %q, %v", w.String(), err)
 	}
 }

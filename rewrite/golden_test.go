@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/internal/pgparse"
@@ -120,6 +123,17 @@ func readGoldens(t testing.TB, file string) (cases []*golden, write func()) {
 			t.Fatal(err)
 		}
 	}
+}
+
+var merge = regexp.MustCompile(`(?i)\bMERGE\s+INTO\b`)
+
+// runsOn reports whether the server knows the case.
+func (g *golden) runsOn(conn *pgx.Conn) bool {
+	since := g.since
+	if since == 0 && merge.MatchString(g.sql) {
+		since = 15
+	}
+	return conn.PgConn().ParameterStatus("server_version") >= strconv.Itoa(since)
 }
 
 // shapeOf reads "site=1 user=7,8": one value, several, several of which one is

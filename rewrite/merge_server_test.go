@@ -98,6 +98,9 @@ func childPolicy(t *testing.T, typeName, scoping string) (*policy.Policy, rewrit
 // rolled back.
 func merged(t *testing.T, conn *pgx.Conn, planCacheMode, sql string, args ...any) (int64, error) {
 	t.Helper()
+	if conn.PgConn().ParameterStatus("server_version") < "15" {
+		t.Skip("MERGE came with PostgreSQL 15")
+	}
 	ctx := context.Background()
 	tx, err := conn.Begin(ctx)
 	if err != nil {

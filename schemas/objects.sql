@@ -354,7 +354,7 @@ WITH member AS MATERIALIZED (
     'objects of this kind are not copied; put it into a schema that all share', NULL
   FROM (
     SELECT m.classid, m.objid FROM member m
-    WHERE m.classid <> ALL (ARRAY['pg_class', 'pg_type', 'pg_proc', 'pg_operator', 'pg_statistic_ext', 'pg_default_acl', 'pg_publication_namespace']::regclass[])
+    WHERE m.classid::regclass::text <> ALL (ARRAY['pg_class', 'pg_type', 'pg_proc', 'pg_operator', 'pg_statistic_ext', 'pg_default_acl', 'pg_publication_namespace']) -- 14 lacks the last
     UNION ALL
     SELECT 'pg_cast'::regclass, c.oid FROM typ t JOIN pg_cast c ON t.oid IN (c.castsource, c.casttarget)
     WHERE NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_cast'::regclass AND i.objid = c.oid AND i.deptype = 'i')

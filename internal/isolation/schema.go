@@ -224,7 +224,8 @@ func mildSQL() string {
 // tenantRole is the role that owns nothing and to which row-level security applies.
 const tenantRole = "scoped_isolation_tenant"
 
-// securitySQL puts hand-written row-level security on the full database.
+// securitySQL puts hand-written row-level security on the full database. Views apply
+// it from PostgreSQL 15 on.
 func securitySQL(s Scope) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
@@ -235,6 +236,8 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN
 END $$;
 GRANT ALL ON ALL TABLES IN SCHEMA public TO %[1]s;
 GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO %[1]s;
+ALTER VIEW comment_list SET (security_invoker);
+ALTER VIEW post_list SET (security_invoker);
 `, tenantRole)
 	for _, v := range visibilities {
 		if v.condition == "true" {

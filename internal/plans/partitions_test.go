@@ -100,6 +100,9 @@ func TestPartitions(t *testing.T) {
 		for _, planCache := range []string{"force_generic_plan", "force_custom_plan"} {
 			db.exec(t, "SET plan_cache_mode = "+planCache)
 			for _, s := range overPartitions {
+				if db.version < 15 && strings.HasPrefix(s.sql, "MERGE") {
+					continue
+				}
 				t.Run(by.name+"/"+planCache+"/"+s.name, func(t *testing.T) {
 					r, err := rewrite.New(s.sql, p, shape(t, p, "site"))
 					if err != nil {

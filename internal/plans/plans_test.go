@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -39,20 +38,8 @@ type comparison struct {
 	scope  string   // its dimensions, one value in each, or =many
 	with   string   // the values of the statement's own parameters
 	blocks []string // the two statements
-	// differs has the known differences, by version of PostgreSQL or "all"; each
-	// is explained in docs/plans.md.
-	differs map[string]string
-}
-
-// difference returns the known difference on a version. On versions that are
-// not looked at the plans may differ where they do on any.
-func (c *comparison) difference(version int) string {
-	for _, v := range []string{"all", strconv.Itoa(version)} {
-		if d := c.differs[v]; d != "" {
-			return d
-		}
-	}
-	return ""
+	// differs is the known difference, explained in docs/plans.md, or empty.
+	differs string
 }
 
 // readComparisons reads a file: for each comparison a heading, lines with a key,
@@ -76,18 +63,14 @@ func readComparisons(t *testing.T, file string) []*comparison {
 		case inside:
 			c.blocks[len(c.blocks)-1] += line + "\n"
 		case strings.HasPrefix(line, "## "):
-			c = &comparison{name: line[3:], scope: "site", differs: map[string]string{}}
+			c = &comparison{name: line[3:], scope: "site"}
 			all = append(all, c)
 		case key == "Scope":
 			c.scope = value
 		case key == "With":
 			c.with = value
 		case key == "Differs":
-			version, reason, ok := strings.Cut(value, ": ")
-			if !ok {
-				version, reason = "all", value
-			}
-			c.differs[version] = reason
+			c.differs = value
 		}
 	}
 	for _, c := range all {
@@ -183,10 +166,8 @@ func TestPlans(t *testing.T) {
 	for _, file := range files {
 		for _, c := range readComparisons(t, file) {
 			compared++
-			for _, d := range c.differs {
-				if !strings.Contains(string(docs), "| **"+d+"** |") {
-					t.Errorf("docs/plans.md does not explain %s", d)
-				}
+			if c.differs != "" && !strings.Contains(string(docs), "| **"+c.differs+"** |") {
+				t.Errorf("docs/plans.md does not explain %s", c.differs)
 			}
 			t.Run(filepath.Base(file)+"/"+c.name, func(t *testing.T) {
 				differences += c.compare(t, db, w, seen)
@@ -235,7 +216,7 @@ func (c *comparison) compare(t *testing.T, db database, w rewrite.Rewriter, seen
 		gotText, wantText := texts(got, want, ours, theirs)
 		if gotText != wantText {
 			differences += fmt.Sprintf("%-50s %-8s %10v %10v\n", c.name, m.name, got.properties["Total Cost"], want.properties["Total Cost"])
-			if c.difference(db.version) == "" {
+			if c.differs == "" {
 				t.Errorf("%s: the plan of\n%s\n\n%s\nis by hand\n\n%s", m.name, r.SQL, gotText, wantText)
 			}
 		}
@@ -245,8 +226,8 @@ func (c *comparison) compare(t *testing.T, db database, w rewrite.Rewriter, seen
 			}
 		}
 	}
-	if differences == "" && c.difference(db.version) != "" && (db.version == 15 || db.version == 18) {
-		t.Errorf("the plans do not differ any more: %s", c.difference(db.version))
+	if differences == "" && c.differs != "" {
+		t.Errorf("the plans do not differ any more: %s", c.differs)
 	}
 	return differences
 }

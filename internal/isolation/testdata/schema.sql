@@ -255,9 +255,9 @@ CREATE TABLE topic (
     n integer NOT NULL DEFAULT 1
 );
 
-CREATE VIEW comment_list WITH (security_invoker) AS
+CREATE VIEW comment_list AS
 SELECT c.id, p.site_id, c.body, c.num, 10 / c.score AS share, p.title FROM comment c JOIN post p ON p.id = c.post_id;
-CREATE VIEW post_list WITH (security_invoker) AS SELECT id, site_id, upper(title) AS title, num, n, due FROM post;
+CREATE VIEW post_list AS SELECT id, site_id, upper(title) AS title, num, n, due FROM post;
 
 INSERT INTO site VALUES (1, 'one', 'free', 3), (2, 'two', NULL, 4), (3, 'three', 'paid', 5), (4, 'four', 'paid', 1);
 INSERT INTO country VALUES ('fr', 'France', 68), ('de', 'Germany', 84), ('nz', 'New Zealand', 5);

@@ -128,6 +128,10 @@ SELECT 'default', x.adrelid, a.attname::text, d.relation, d.function
   FROM dependency d JOIN pg_attrdef x ON d.classid = 'pg_attrdef'::regclass AND x.oid = d.objid
   JOIN pg_attribute a ON a.attrelid = x.adrelid AND a.attnum = x.adnum
   WHERE d.function <> 0
+UNION -- in PostgreSQL 14 the generated column is what depends
+SELECT 'default', a.attrelid, a.attname::text, d.relation, d.function
+  FROM dependency d JOIN pg_attribute a ON d.classid = 'pg_class'::regclass AND a.attrelid = d.objid AND a.attnum = d.objsubid
+  WHERE a.attgenerated <> '' AND d.function <> 0
 UNION
 SELECT 'check', k.conrelid, k.conname::text, d.relation, d.function
   FROM dependency d JOIN pg_constraint k ON d.classid = 'pg_constraint'::regclass AND k.oid = d.objid
