@@ -23,7 +23,8 @@ const (
 dimensions: {site: {type: bigint, schema: "s_{value}", template: s__template}}
 tables: {site: shared, author: {site: schema}, post: {site: schema}, comment: {site: schema}}
 `
-	makeSchema = `CREATE SCHEMA s_%[1]d;
+	makeSchema = `DROP SCHEMA IF EXISTS s_%[1]d CASCADE;
+CREATE SCHEMA s_%[1]d;
 CREATE TABLE s_%[1]d.author (LIKE author INCLUDING ALL);
 CREATE TABLE s_%[1]d.post (LIKE post INCLUDING ALL);
 CREATE TABLE s_%[1]d.comment (LIKE comment INCLUDING ALL);
