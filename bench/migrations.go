@@ -115,7 +115,7 @@ func (b *bench) migrations(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	build := exec.CommandContext(ctx, "go", "build", "-o", dir, ".")
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", dir, ".")
 	build.Dir = filepath.Join("..", "cmd", "scoped")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
