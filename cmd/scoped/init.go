@@ -22,15 +22,19 @@ func newInitCommand() *cobra.Command {
 		Long: `
 scoped init reads the schema of a database, and no row, and writes a policy for it: which column
 or path ties each table to its tenant, which tables are the same for everybody, and why. What it
-cannot decide is denied. Read what it proposes before you rely on it.`,
+cannot decide is denied. Read what it proposes before you rely on it.
+
+Schemas that hold the same tables are proposed as those of the values of a dimension. Only then
+are rows looked at: which unique column lists these values.`,
 		Example: `
   scoped init --dsn postgres://localhost/blog                        # which tables could be roots
   scoped init --dsn postgres://localhost/blog --root site > policy.yaml
   scoped init --dsn postgres://localhost/blog --root site --root account=user --out policy.yaml
   scoped init --dsn postgres://localhost/blog --update policy.yaml   # after a migration`,
 		Annotations: map[string]string{notes: `
-The exit status is 0, 1 without a root, when standard error lists tables that could be one, or 2
-when the command could not work; then standard error says why, and no file has changed.`},
+The exit status is 0, 1 without a root and without such schemas, when standard error lists tables
+that could be a root, or 2 when the command could not work; then standard error says why, and no
+file has changed.`},
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -44,9 +48,12 @@ when the command could not work; then standard error says why, and no file has c
 	update := command.Flags().String("update", "",
 		"add the tables that the policy of this `FILE` does not list, and say which of its tables do not exist any more."+
 			" What is in the file stays as it is.")
+	noSchemas := command.Flags().Bool("no-schemas", false,
+		"do not take schemas that hold the same tables for those of the values of a dimension")
 	completeFiles(command, "out", "yaml", "yml")
 	completeFiles(command, "update", "yaml", "yml")
 	command.MarkFlagsMutuallyExclusive("out", "update")
+	command.MarkFlagsMutuallyExclusive("no-schemas", "update")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if *force && *out == "" {
 			return errors.New("--force is about the file of --out; " + seeHelp(command))
@@ -66,6 +73,9 @@ when the command could not work; then standard error says why, and no file has c
 				return err
 			}
 		}
+		if *noSchemas {
+			given = new(policy.Policy)
+		}
 		db, err := ask(command, *dsn, "reading the schema", func(ctx context.Context, conn *pgx.Conn) (*draft.Database, error) {
 			return draft.Read(ctx, conn, given)
 		})
@@ -75,7 +85,7 @@ when the command could not work; then standard error says why, and no file has c
 		switch {
 		case *update != "":
 			return updatePolicy(command.ErrOrStderr(), db, *update, parsed)
-		case len(parsed) == 0:
+		case len(parsed) == 0 && !db.HasSchemas():
 			listCandidates(command.ErrOrStderr(), db)
 			return errNotWell
 		}

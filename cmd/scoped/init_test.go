@@ -112,6 +112,7 @@ func TestInit(t *testing.T) {
 func TestInitThenCheck(t *testing.T) {
 	const golden = "internal/draft/testdata/"
 	for schema, proposed := range map[string]string{
+		golden + "schemas.sql":           "schemas.yaml",
 		"../../examples/blog/schema.sql": "blog.yaml",
 		golden + "rental.sql":            "rental.yaml",
 		golden + "music.sql":             "music.yaml",
@@ -122,11 +123,68 @@ func TestInitThenCheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		checkProposed(t, pgtest.DSN(t, string(data)), golden+proposed)
+	}
+}
+
+func checkProposed(t *testing.T, dsn, file string) {
+	t.Helper()
+	var out, faults bytes.Buffer
+	status := run([]string{"check", "--dsn", dsn, "--policy", file}, nil, &out, &faults)
+	found := strings.Contains(out.String(), ": nothing found\n") || strings.Contains(out.String(), " rules: 0 errors, ")
+	if status == exitFault || !found {
+		t.Errorf("%s: exit status %d: %s\n%s", file, status, &faults, &out)
+	}
+}
+
+// TestInitSchemas makes a policy of schemas that are alike, makes the template that
+// it lacks as it says, and finds no error.
+func TestInitSchemas(t *testing.T) {
+	data, err := os.ReadFile("internal/draft/testdata/mixed.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dsn := pgtest.DSN(t, string(data))
+	folder := t.TempDir()
+	path, once := filepath.Join(folder, "policy.yaml"), filepath.Join(folder, "once.yaml")
+	scoped := func(wantStatus int, args ...string) string {
+		t.Helper()
 		var out, faults bytes.Buffer
-		status := run([]string{"check", "--dsn", pgtest.DSN(t, string(data)), "--policy", golden + proposed}, nil, &out, &faults)
-		found := strings.Contains(out.String(), ": nothing found\n") || strings.Contains(out.String(), " rules: 0 errors, ")
-		if status == exitFault || !found {
-			t.Errorf("%s: exit status %d: %s\n%s", proposed, status, &faults, &out)
+		if status := run(append(args, "--dsn", dsn), nil, &out, &faults); status != wantStatus {
+			t.Fatalf("%v: exit status %d: %s\n%s", args, status, &faults, &out)
 		}
+		return out.String() + faults.String()
+	}
+
+	scoped(exitOK, "init", "--root", "site", "--out", path)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, command, _ := strings.Cut(string(text), "#   echo '")
+	flow, rest, _ := strings.Cut(command, "}' |\n")
+	if err := os.WriteFile(once, []byte(strings.ReplaceAll(flow+"}", `'\''`, "'")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if want := "  #     scoped schema create --policy /dev/stdin _template\n"; !strings.HasPrefix(rest, want) {
+		t.Fatalf("got\n%s", text)
+	}
+	scoped(exitOK, "schema", "create", "--policy", once, "_template")
+	if got := scoped(exitOK, "schema", "diff", "--policy", path); got != "different from the template: 0 of 3 schemas\n" {
+		t.Error(got)
+	}
+	checkProposed(t, dsn, path)
+	if got := scoped(exitOK, "init", "--update", path); got != path+" lists all tables\n" {
+		t.Error(got)
+	}
+
+	if got := scoped(exitOK, "init"); !strings.Contains(got, "school: {schema: '{value}', template: _template, ") {
+		t.Error(got)
+	}
+	if got := scoped(exitOK, "init", "--no-schemas", "--root", "site"); !strings.Contains(got, `'"w est".class': {site: site_id}`) || strings.Contains(got, "{schema:") {
+		t.Error(got)
+	}
+	if got := scoped(exitNotWell, "init", "--no-schemas"); !strings.HasPrefix(got, "Which table's rows are the tenants?") {
+		t.Error(got)
 	}
 }

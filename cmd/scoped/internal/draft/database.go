@@ -23,6 +23,10 @@ type Database struct {
 	extensions map[*catalog.Table]string // of those that belong to one
 	views      map[*catalog.Table]*view
 	functions  []*function
+
+	alike   []*alike // the schemas that may be those of values
+	once    []string // the others, but for those of the search path
+	ofValue string   // the condition that a schema n is a value's
 }
 
 // A column is one of a table's.
@@ -39,8 +43,8 @@ type parent struct {
 
 // Read reads what a policy depends on. It needs no right but to connect, and
 // PostgreSQL 14 or later. The connection must not be in a transaction. The policy
-// is that which is to be updated, or nil: it says which schemas are left out because
-// they are like a template.
+// is that which is to be updated: it says which schemas are left out because they
+// are like a template. Without one, those are left out that are like each other.
 func Read(ctx context.Context, conn *pgx.Conn, p *policy.Policy) (*Database, error) {
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
@@ -54,19 +58,23 @@ func Read(ctx context.Context, conn *pgx.Conn, p *policy.Policy) (*Database, err
 		extensions: map[*catalog.Table]string{},
 		views:      map[*catalog.Table]*view{},
 	}
-	if p == nil {
-		db.catalog, err = catalog.Read(ctx, tx)
-	} else {
-		db.catalog, err = catalog.ReadFor(ctx, tx, p)
+	if err := db.readSearchPath(ctx, tx); err != nil {
+		return nil, unreadable(err)
 	}
-	if err != nil {
+	if p == nil {
+		if p, err = db.readAlike(ctx, tx); err != nil {
+			return nil, unreadable(err)
+		}
+	}
+	if db.catalog, err = catalog.ReadFor(ctx, tx, p); err != nil {
 		return nil, err
 	}
+	db.ofValue = catalog.OfValue(p)
 	for _, read := range []func(context.Context, pgx.Tx) error{
-		db.readSearchPath, db.readParents, db.readDomains, db.readExtensions, db.readViews, db.readFunctions,
+		db.readParents, db.readDomains, db.readExtensions, db.readViews, db.readFunctions,
 	} {
 		if err := read(ctx, tx); err != nil {
-			return nil, fmt.Errorf("the server's catalogues could not be read: %w", err)
+			return nil, unreadable(err)
 		}
 	}
 	if err := tx.Commit(ctx); err != nil {
@@ -74,6 +82,10 @@ func Read(ctx context.Context, conn *pgx.Conn, p *policy.Policy) (*Database, err
 	}
 	db.scan()
 	return db, db.describeViews(ctx, conn)
+}
+
+func unreadable(err error) error {
+	return fmt.Errorf("the server's catalogues could not be read: %w", err)
 }
 
 func (db *Database) readSearchPath(ctx context.Context, tx pgx.Tx) error {
@@ -121,7 +133,7 @@ FROM base b
 JOIN pg_type t ON t.oid = b.typbasetype AND t.typtype <> 'd'
 JOIN pg_attribute a ON a.atttypid = b.domain AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_class c ON c.oid = a.attrelid
-JOIN pg_namespace n ON n.oid = c.relnamespace`,
+JOIN pg_namespace n ON n.oid = c.relnamespace AND NOT (`+db.ofValue+`)`,
 		[]any{&t.schema, &t.name, &name, &base}, func() {
 			if t := db.table(t); t != nil {
 				db.bases[column{t, name}] = base
@@ -147,8 +159,8 @@ WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_extension'::regcla
 }
 
 // each calls f for each row of a query, after scanning it.
-func each(ctx context.Context, tx pgx.Tx, sql string, scan []any, f func()) error {
-	rows, err := tx.Query(ctx, sql)
+func each(ctx context.Context, tx pgx.Tx, sql string, scan []any, f func(), args ...any) error {
+	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return err
 	}

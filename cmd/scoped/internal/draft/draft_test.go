@@ -63,7 +63,7 @@ func TestGolden(t *testing.T) {
 					t.Errorf("%s.%s is not listed", table.Schema, table.Name)
 					continue
 				}
-				prepare(t, conn, p, table)
+				prepare(t, conn, p, table, nil)
 			}
 		})
 	}
@@ -121,14 +121,18 @@ func TestReadWithoutRights(t *testing.T) {
 	}
 }
 
-// prepare has the server prepare statements on a table, as they are rewritten.
-func prepare(t *testing.T, conn *pgx.Conn, p *policy.Policy, table *catalog.Table) {
+// prepare has the server prepare statements on a table, as they are rewritten. Where
+// values choose schemas, schemas has that of a value of each dimension.
+func prepare(t *testing.T, conn *pgx.Conn, p *policy.Policy, table *catalog.Table, schemas map[string]string) {
 	t.Helper()
 	var shape rewrite.Shape
 	for _, d := range p.Dimensions() {
 		shape = shape.With(d, rewrite.One)
 	}
 	name := pgx.Identifier{table.Schema, table.Name}.Sanitize()
+	if p.Template(table.Schema) != nil {
+		name = pgx.Identifier{table.Name}.Sanitize()
+	}
 	statements := []string{"SELECT * FROM " + name}
 	if table.Kind == catalog.Ordinary || table.Kind == catalog.Partitioned {
 		statements = append(statements, "DELETE FROM "+name)
@@ -145,6 +149,13 @@ func prepare(t *testing.T, conn *pgx.Conn, p *policy.Policy, table *catalog.Tabl
 		accepted := access == policy.Scoped || access == policy.SharedRead && i == 0
 		if accepted != (err == nil) {
 			t.Errorf("%s: %v", sql, err)
+		}
+		if err == nil && len(r.Schemas) > 0 {
+			var in []string
+			for _, d := range p.Dimensions() {
+				in = append(in, schemas[d.Name])
+			}
+			r, err = r.In(in)
 		}
 		if err == nil {
 			if _, err := conn.Prepare(t.Context(), "", r.SQL); err != nil {

@@ -45,7 +45,7 @@ SELECT n.nspname, p.proname, pg_get_function_identity_arguments(p.oid),
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
 JOIN pg_language l ON l.oid = p.prolang
-WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND p.prokind <> 'p'
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT (`+db.ofValue+`) AND p.prokind <> 'p'
   AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
 ORDER BY n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)`,

@@ -69,6 +69,10 @@ func (p *proposer) linksTo(d *dimension) map[*catalog.Table]*link {
 	return l.links
 }
 
+// inOwn reports whether a table lies in the schemas of the dimension's values, so that
+// no column of it is asked.
+func (l *linker) inOwn(t *catalog.Table) bool { return l.schemas(t) == l.dimension }
+
 // given returns the link that the policy has already.
 func (l *linker) given(t *catalog.Table, s *scoping, above map[*catalog.Table]bool) *link {
 	above[t] = true
@@ -251,7 +255,7 @@ func (l *linker) paths() {
 		news := open[0]
 		open = open[1:]
 		for _, r := range l.referring[news] {
-			if settled[r.from] || l.listed[r.from] != nil {
+			if settled[r.from] || l.listed[r.from] != nil || l.inOwn(r.from) {
 				continue
 			}
 			options := l.options(r.from, costs)
@@ -266,7 +270,7 @@ func (l *linker) paths() {
 		}
 	}
 	for _, t := range l.tables {
-		if settled[t] || l.listed[t] != nil {
+		if settled[t] || l.listed[t] != nil || l.inOwn(t) {
 			continue
 		}
 		k := l.path(t, l.options(t, costs))
@@ -281,7 +285,7 @@ func (l *linker) paths() {
 	for changed := true; changed; {
 		changed = false
 		for _, t := range l.tables {
-			if problem := l.blocked(t); l.links[t] == nil && l.listed[t] == nil && problem != "" {
+			if problem := l.blocked(t); l.links[t] == nil && l.listed[t] == nil && !l.inOwn(t) && problem != "" {
 				l.links[t] = &link{problem: problem}
 				changed = true
 			}
@@ -308,7 +312,7 @@ func (l *linker) options(t *catalog.Table, costs map[*catalog.Table]cost) []opti
 	for i := range t.ForeignKeys {
 		f := &t.ForeignKeys[i]
 		to := l.db.table(tableName{f.Schema, f.Table})
-		if to == nil || l.db.top(to) == t || !l.canLead(to) {
+		if to == nil || l.db.top(to) == t || !l.canLead(t, to) {
 			continue
 		}
 		further, ok := costs[l.db.top(to)]
@@ -342,11 +346,11 @@ func (l *linker) options(t *catalog.Table, costs map[*catalog.Table]cost) []opti
 	return options
 }
 
-// canLead reports whether paths may lead to a table: its keys are unique, and one
-// that the policy lists already is scoped there.
-func (l *linker) canLead(t *catalog.Table) bool {
-	given := l.listed[t]
-	return l.canBeTarget(t) && (given == nil || given.spec.on(l.name) != nil)
+// canLead reports whether paths may lead from one table to another: its keys are
+// unique, and one that the policy lists already is scoped there.
+func (l *linker) canLead(from, to *catalog.Table) bool {
+	given := l.listed[to]
+	return l.canBeTarget(from, to) && (given == nil || given.spec.on(l.name) != nil)
 }
 
 // path makes a link of the best of a table's options, and says what speaks for
@@ -418,17 +422,15 @@ func (l *linker) explain(k *link) {
 func (l *linker) blocked(t *catalog.Table) string {
 	for _, f := range t.ForeignKeys {
 		to := l.db.table(tableName{f.Schema, f.Table})
-		if to == nil || l.db.top(to) == t || l.links[l.db.top(to)] == nil {
+		if to == nil || l.db.top(to) == t || l.links[l.db.top(to)] == nil || l.reachesInto(t, to) {
 			continue
 		}
 		switch {
-		case l.schemas(to) != nil:
-			return fmt.Sprintf("refers to %s, which lies in the schema of each value of %s", l.shown(to), l.schemas(to).Name)
 		case len(l.links[l.db.top(to)].scoping.ways) == 0:
 			return fmt.Sprintf("refers to %s, which is denied", l.shown(to))
 		case l.db.inherited[to]:
 			return fmt.Sprintf("refers to %s, whose keys are not unique over its children", l.shown(to))
-		case !l.canLead(to):
+		case !l.canLead(t, to):
 			return fmt.Sprintf("refers to %s, which the policy lists by a pattern only: list it by its name", l.shown(to))
 		}
 		return fmt.Sprintf("refers to %s by (%s): a path needs one column whose key is unique alone; or add a column of %s",

@@ -13,8 +13,8 @@ import (
 // A proposer decides about the tables that a policy does not list yet.
 type proposer struct {
 	db         *Database
-	given      *policy.Policy // nil for none
 	dimensions []*dimension
+	templates  map[string]*dimension // by the schemas that are read for them
 	spell      speller
 
 	listed    map[*catalog.Table]*listed // those of the policy
@@ -50,6 +50,7 @@ type group int
 
 const (
 	roots group = iota
+	inSchemas
 	own
 	paths
 	shared
@@ -58,9 +59,10 @@ const (
 )
 
 var headings = map[group]string{
-	roots: "The roots.",
-	own:   "Scoped by a column of their own.",
-	paths: "Scoped over a path: whoever sees the row that it refers to sees the row.",
+	roots:     "The roots.",
+	inSchemas: "In a schema for each value: the scope chooses it.",
+	own:       "Scoped by a column of their own.",
+	paths:     "Scoped over a path: whoever sees the row that it refers to sees the row.",
 	shared: "Look-up tables, the same for everybody: nothing leads from them to a root, and scoped tables refer to them." +
 		" Make sure that none of them holds what is one tenant's.",
 	views:  "Views, by a column that they show. What a view reads is not restricted.",
@@ -71,18 +73,22 @@ var headings = map[group]string{
 func newProposer(db *Database, dimensions []*dimension, searchPath []string, p *policy.Policy) *proposer {
 	d := &proposer{
 		db:         db,
-		given:      p,
 		dimensions: dimensions,
-		spell:      speller{schema: searchPath[0]},
+		templates:  map[string]*dimension{},
+		spell:      speller{schema: searchPath[0], known: db.catalog},
 		listed:     map[*catalog.Table]*listed{},
 		referring:  map[*catalog.Table][]referrer{},
 		denied:     map[*catalog.Table]bool{},
 		entries:    map[*catalog.Table]*entry{},
 	}
+	for _, of := range dimensions {
+		if of.example != "" {
+			d.templates[of.example] = of
+			d.spell.addTemplate(of.example, of.template())
+		}
+	}
 	exact := map[tableName]bool{}
 	if p != nil {
-		d.spell = spellerOf(p)
-		d.spell.known = db.catalog
 		for _, t := range p.Tables() {
 			exact[tableName{t.Schema, t.Name}] = true
 		}
@@ -93,7 +99,7 @@ func newProposer(db *Database, dimensions []*dimension, searchPath []string, p *
 				d.listed[t] = &listed{specOf(says), exact[nameOf(t)]}
 			}
 		}
-		if !hasRows(t) || db.top(t) != t || d.schemas(t) != nil {
+		if !hasRows(t) || db.top(t) != t {
 			continue
 		}
 		d.tables = append(d.tables, t)
@@ -108,12 +114,7 @@ func newProposer(db *Database, dimensions []*dimension, searchPath []string, p *
 
 // schemas returns the dimension that has a schema with such a table for each value,
 // t being that of the template, or nil.
-func (p *proposer) schemas(t *catalog.Table) *policy.Dimension {
-	if p.given == nil {
-		return nil
-	}
-	return p.given.Template(t.Schema)
-}
+func (p *proposer) schemas(t *catalog.Table) *dimension { return p.templates[t.Schema] }
 
 // hasRows reports whether a table has rows of its own, unlike a view.
 func hasRows(t *catalog.Table) bool {
@@ -126,12 +127,11 @@ func (p *proposer) propose() []*entry {
 	links := p.links()
 	belongs := map[*catalog.Table]bool{}
 	for _, t := range p.tables {
-		belongs[t] = len(links[t]) > 0
+		belongs[t] = len(links[t]) > 0 || p.schemas(t) != nil
 		if p.listed[t] == nil && belongs[t] {
 			p.entries[t] = p.belonging(t, links[t])
 		}
 	}
-	p.addTemplates()
 	p.others(belongs)
 	p.addReferences()
 	p.addChildren()
@@ -139,9 +139,6 @@ func (p *proposer) propose() []*entry {
 	var entries []*entry
 	for _, t := range p.db.catalog.Tables() {
 		if e := p.entries[t]; e != nil {
-			if d := p.schemas(t); d != nil && e.spec.access != policy.Denied {
-				e.spec.access, e.spec.in = policy.Scoped, d.Name
-			}
 			entries = append(entries, e)
 		}
 	}
@@ -161,7 +158,7 @@ func (p *proposer) links() map[*catalog.Table][]*link {
 		}
 		before := len(p.denied)
 		for t, of := range links {
-			if p.listed[t] == nil && p.problems(of) != "" {
+			if p.listed[t] == nil && p.problems(t, of) != "" {
 				p.denied[t] = true
 			}
 		}
@@ -172,9 +169,12 @@ func (p *proposer) links() map[*catalog.Table][]*link {
 }
 
 // problems says why a table with these links has to be denied, or nothing.
-func (p *proposer) problems(links []*link) string {
+func (p *proposer) problems(t *catalog.Table, links []*link) string {
 	var problems []string
-	optional := true
+	if problem := p.crosses(t); problem != "" {
+		problems = append(problems, problem)
+	}
+	optional := p.schemas(t) == nil
 	for _, k := range links {
 		if k.problem != "" {
 			problems = appendNew(problems, k.problem)
@@ -187,13 +187,48 @@ func (p *proposer) problems(links []*link) string {
 	return strings.Join(problems, "; ")
 }
 
-// belonging returns the entry of a table with links.
+// crosses says that a table refers to one in the schemas of values, from outside or
+// from another's, or nothing.
+func (p *proposer) crosses(t *catalog.Table) string {
+	for _, f := range t.ForeignKeys {
+		switch to := p.db.table(tableName{f.Schema, f.Table}); {
+		case to == nil:
+			return fmt.Sprintf("refers to %s.%s, one value's", f.Schema, f.Table)
+		case p.reachesInto(t, to):
+			return "refers to " + p.inside(to)
+		}
+	}
+	return ""
+}
+
+// inside names a table in the schemas of values.
+func (p *proposer) inside(t *catalog.Table) string {
+	d := p.schemas(t)
+	if d.template() != t.Schema {
+		return t.Schema + "." + t.Name + ", one value's"
+	}
+	return fmt.Sprintf("%s, which lies in the schema of each value of %s", p.shown(t), d.name)
+}
+
+// reachesInto reports whether a table lies in the schemas of values, and another not
+// in the same.
+func (p *proposer) reachesInto(from, to *catalog.Table) bool {
+	in := p.schemas(to)
+	return in != nil && in != p.schemas(from)
+}
+
+// belonging returns the entry of a table with links, or in the schemas of values.
 func (p *proposer) belonging(t *catalog.Table, links []*link) *entry {
-	if problems := p.problems(links); problems != "" {
+	if problems := p.problems(t, links); problems != "" {
 		return p.deny(t, problems)
 	}
 	e := &entry{table: t, spec: spec{access: policy.Scoped}, group: own}
 	var whys, hiding []string
+	in := p.schemas(t)
+	if in != nil {
+		e.spec.in = in.name
+		whys = append(whys, "lies in the schema of each value of "+in.name)
+	}
 	for _, k := range links {
 		e.spec.scopings = append(e.spec.scopings, k.scoping)
 		if k.hides && !slices.Contains(hiding, k.scoping.ways[0].column) {
@@ -207,13 +242,16 @@ func (p *proposer) belonging(t *catalog.Table, links []*link) *entry {
 			e.group = paths
 		}
 		why := k.why
-		if len(links) > 1 {
+		if len(links) > 1 || in != nil {
 			why = k.scoping.dimension + ": " + why
 		}
 		whys = append(whys, why)
 	}
-	if slices.ContainsFunc(p.dimensions, func(d *dimension) bool { return d.root == t }) {
+	switch {
+	case slices.ContainsFunc(p.dimensions, func(d *dimension) bool { return d.root == t }):
 		e.group = roots
+	case in != nil:
+		e.group = inSchemas
 	}
 	if t.Kind == catalog.Foreign {
 		whys = append(whys, "a foreign table, without keys")
@@ -258,17 +296,12 @@ func (p *proposer) others(belongs map[*catalog.Table]bool) {
 			open = append(open, t)
 		}
 	}
-	for _, t := range p.db.catalog.Tables() {
-		if s := p.spec(t); p.schemas(t) != nil && s != nil && s.access != policy.Denied {
-			open = append(open, t)
-		}
-	}
 	for len(open) > 0 {
 		t := open[0]
 		open = open[1:]
 		for _, f := range t.ForeignKeys {
 			to := p.db.top(p.db.table(tableName{f.Schema, f.Table}))
-			if to == t || p.schemas(to) != nil || belongs[to] || p.listed[to] != nil {
+			if to == nil || to == t || belongs[to] || p.listed[to] != nil {
 				continue
 			}
 			if usedBy[to] == nil && p.private(to) == "" {
@@ -296,23 +329,6 @@ func (p *proposer) others(belongs map[*catalog.Table]bool) {
 	}
 }
 
-// addTemplates decides about the tables of templates. What ties their rows to other
-// dimensions is not looked for.
-func (p *proposer) addTemplates() {
-	for _, t := range p.db.catalog.Tables() {
-		d := p.schemas(t)
-		if d == nil || p.listed[t] != nil || !hasRows(t) || p.db.top(t) != t {
-			continue
-		}
-		if slices.ContainsFunc(p.given.Dimensions(), func(d *policy.Dimension) bool { return d.Schemas == nil }) {
-			in := scalar(d.Name) + ": schema"
-			p.entries[t] = p.deny(t, fmt.Sprintf("lies in the schema of each value of %s; write {%s}, or {%s, …} with what restricts it further", d.Name, in, in))
-			continue
-		}
-		p.entries[t] = &entry{table: t, spec: spec{access: policy.Scoped}, group: own, why: "lies in the schema of each value of " + d.Name}
-	}
-}
-
 // several returns names for a comment, a few of many.
 func several(names []string) string {
 	const most = 4
@@ -329,6 +345,9 @@ func (p *proposer) unrelated(t *catalog.Table) string {
 	}
 	if t.Kind == catalog.Foreign {
 		return "a foreign table, and no column has the name and type of a dimension's"
+	}
+	if problem := p.crosses(t); problem != "" {
+		return problem
 	}
 	var to []string
 	for _, f := range t.ForeignKeys {
@@ -361,6 +380,9 @@ var privateWords = []string{
 // private says why a table should not be shared, although it could be a look-up
 // table; nothing where it may be.
 func (p *proposer) private(t *catalog.Table) string {
+	if problem := p.crosses(t); problem != "" {
+		return "it " + problem
+	}
 	for _, f := range t.ForeignKeys {
 		to := p.db.table(tableName{f.Schema, f.Table})
 		if given := p.listed[to]; given != nil && given.spec.access == policy.Denied {
@@ -407,16 +429,16 @@ func (p *proposer) addReferences() {
 func (p *proposer) reference(t *catalog.Table, from *spec, f catalog.ForeignKey) (r reference, ok bool) {
 	to := p.db.table(tableName{f.Schema, f.Table})
 	target := p.spec(p.db.top(to))
-	if target == nil || target.access != policy.Scoped || !p.canBeTarget(to) {
+	if target == nil || target.access != policy.Scoped || !p.canBeTarget(t, to) {
 		return r, false
 	}
 	kept := true // on each dimension, by the scopings
 	for _, s := range target.scopings {
 		mine := from.on(s.dimension)
-		if mine == nil {
+		if mine == nil && from.in != s.dimension {
 			return r, false // the scope of such a statement may lack the dimension
 		}
-		kept = kept && keeps(*mine, s, f, nameOf(to))
+		kept = kept && mine != nil && keeps(*mine, s, f, nameOf(to))
 	}
 	if kept {
 		return r, false
@@ -469,6 +491,10 @@ func (p *proposer) addChild(t *catalog.Table, of parent) {
 		p.addChild(of.table, p.db.parents[of.table])
 	}
 	e := &entry{table: t, spec: *p.spec(of.table), group: own, why: kind + p.shown(of.table)}
+	if p.schemas(t) != p.schemas(of.table) {
+		p.entries[t] = p.deny(t, e.why+", which lies in another schema")
+		return
+	}
 	above := p.entries[of.table]
 	switch {
 	case above != nil:

@@ -45,6 +45,18 @@ type dimension struct {
 	optional bool
 	root     *catalog.Table // nil where nobody has named it
 	key      string         // root's column that holds the values
+	named    bool           // somebody has named the root
+
+	example string // the schema whose tables are read for those of the values; empty where these choose none
+	alike   *alike // what they are, in a new policy
+}
+
+// template returns the name that the policy has for the template.
+func (d *dimension) template() string {
+	if d.alike != nil {
+		return d.alike.template
+	}
+	return d.example
 }
 
 var dimensionName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
@@ -62,7 +74,7 @@ func (db *Database) resolve(r Root, searchPath []string) (*dimension, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dimension{name: r.Dimension, root: t}
+	d := &dimension{name: r.Dimension, root: t, named: true}
 	if d.name == "" {
 		d.name = strings.ToLower(t.Name)
 	}

@@ -1,7 +1,6 @@
 package draft
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/scoped-pgx/scoped/catalog"
@@ -90,35 +89,64 @@ func Entry(p *policy.Policy, t *policy.Table) (name, value string) {
 
 // A speller spells entries of tables.
 type speller struct {
-	schema    string // that of names without one
-	templates []string
-	known     *catalog.Catalog // may be nil
+	schema    string            // that of names without one
+	templates map[string]string // by the schemas that are read for them
+	known     *catalog.Catalog  // may be nil
 }
 
 func spellerOf(p *policy.Policy) speller {
 	s := speller{schema: p.SearchPath()[0]}
 	for _, d := range p.Dimensions() {
 		if d.Schemas != nil {
-			s.templates = append(s.templates, d.Schemas.Template)
+			s.addTemplate(d.Schemas.Template, d.Schemas.Template)
 		}
 	}
 	return s
 }
 
-// entry returns a table's name as the key of its entry, which is no other table's.
-func (s speller) entry(n tableName, said spec) string {
-	if said.in == "" || s.known != nil && s.known.Table(s.schema, n.name) != nil {
-		s.templates = nil
+func (s *speller) addTemplate(example, template string) {
+	if s.templates == nil {
+		s.templates = map[string]string{}
 	}
-	return s.table(n)
+	s.templates[example] = template
 }
 
-// table returns a table's name as the policy's format has it.
-func (s speller) table(n tableName) string {
-	if n.schema == s.schema || slices.Contains(s.templates, n.schema) {
+// entry returns a table's name as the key of its entry, which is no other table's.
+func (s speller) entry(n tableName, said spec) string {
+	template := s.templates[n.schema]
+	switch {
+	case template != "" && (said.in == "" || s.lists(n.name) > 1):
+		return spelled(template) + "." + spelled(n.name)
+	case template != "" || n.schema == s.schema:
 		return spelled(n.name)
 	}
 	return spelled(n.schema) + "." + spelled(n.name)
+}
+
+// table returns a table's name as the policy's format has it, without a schema where
+// that is a template, or the first of the search path and no template has the name.
+func (s speller) table(n tableName) string {
+	if s.templates[n.schema] != "" || n.schema == s.schema && s.lists(n.name) < 2 {
+		return spelled(n.name)
+	}
+	return spelled(n.schema) + "." + spelled(n.name)
+}
+
+// lists returns how many tables have a name, of the templates and of the schema of
+// names without one.
+func (s speller) lists(name string) (n int) {
+	if s.known == nil {
+		return 1
+	}
+	for example := range s.templates {
+		if s.known.Table(example, name) != nil {
+			n++
+		}
+	}
+	if s.known.Table(s.schema, name) != nil {
+		n++
+	}
+	return n
 }
 
 func (s speller) target(n tableName, key string) string {

@@ -73,7 +73,11 @@ func (db *Database) dimensionsOf(p *policy.Policy, roots []Root) ([]*dimension, 
 	}
 	var dimensions []*dimension
 	for _, d := range p.Dimensions() {
-		dimensions = append(dimensions, &dimension{name: d.Name, typ: string(d.Type), optional: d.Optional})
+		of := &dimension{name: d.Name, typ: string(d.Type), optional: d.Optional}
+		if d.Schemas != nil {
+			of.example = d.Schemas.Template
+		}
+		dimensions = append(dimensions, of)
 	}
 	for _, n := range named {
 		i := slices.IndexFunc(dimensions, func(d *dimension) bool { return d.name == n.name })

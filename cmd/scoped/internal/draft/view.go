@@ -39,7 +39,7 @@ func (db *Database) readViews(ctx context.Context, tx pgx.Tx) error {
 SELECT n.nspname, c.relname, pg_get_viewdef(c.oid)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('v', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`,
+WHERE c.relkind IN ('v', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT (`+db.ofValue+`)`,
 		[]any{&of.schema, &of.name, &definition}, func() {
 			if t := db.table(of); t != nil {
 				db.views[t] = &view{definition: definition, origins: map[string]column{}, attributes: map[attribute]column{}}
@@ -60,7 +60,7 @@ SELECT n.nspname, c.relname, rn.nspname, rc.relname, rc.oid, coalesce(a.attnum, 
 JOIN pg_class rc ON d.refclassid = 'pg_class'::regclass AND rc.oid = d.refobjid AND rc.oid <> c.oid
 JOIN pg_namespace rn ON rn.oid = rc.relnamespace
 LEFT JOIN pg_attribute a ON a.attrelid = rc.oid AND a.attnum = d.refobjsubid AND a.attnum > 0
-WHERE r.rulename = '_RETURN' AND rc.relkind IN ('r', 'p', 'v', 'm', 'f')
+WHERE r.rulename = '_RETURN' AND rc.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT (`+db.ofValue+`)
 ORDER BY rn.nspname, rc.relname`,
 		[]any{&of.schema, &of.name, &on.schema, &on.name, &a.table, &a.number, &attributeName}, func() {
 			v, t := db.views[db.table(of)], db.table(on)
@@ -84,7 +84,7 @@ ORDER BY rn.nspname, rc.relname`,
 SELECT n.nspname, c.relname, f.proname`+rules+`
 JOIN pg_proc f ON d.refclassid = 'pg_proc'::regclass AND f.oid = d.refobjid
 JOIN pg_namespace fn ON fn.oid = f.pronamespace AND fn.nspname !~ '^pg_' AND fn.nspname <> 'information_schema'
-WHERE r.rulename = '_RETURN'
+WHERE r.rulename = '_RETURN' AND NOT (`+db.ofValue+`)
 ORDER BY f.proname`,
 		[]any{&of.schema, &of.name, &on.name}, func() {
 			if v := db.views[db.table(of)]; v != nil {
@@ -147,6 +147,8 @@ func (p *proposer) addView(t *catalog.Table) {
 	e, problem := p.view(t, v)
 	if problem != "" {
 		e = p.deny(t, fmt.Sprintf("a %s: %s", t.Kind, problem))
+	} else if in := p.schemas(t); in != nil {
+		e.spec.access, e.spec.in = policy.Scoped, in.name
 	}
 	p.entries[t] = e
 }
@@ -171,6 +173,8 @@ func (p *proposer) view(t *catalog.Table, v *view) (e *entry, problem string) {
 		names = append(names, p.shown(other))
 		s := p.spec(other)
 		switch {
+		case p.reachesInto(t, other):
+			return nil, "it reads " + p.inside(other)
 		case s == nil || s.access == policy.Denied:
 			return nil, fmt.Sprintf("it reads %s, which is denied", p.shown(other))
 		case s.where != "":
@@ -189,7 +193,7 @@ func (p *proposer) view(t *catalog.Table, v *view) (e *entry, problem string) {
 		return e, ""
 	}
 	e.spec = spec{access: policy.Scoped, view: t.Kind == catalog.View}
-	optional := true
+	optional := p.schemas(t) == nil
 	for _, d := range p.dimensions {
 		if !restricted[d.name] {
 			continue
@@ -233,7 +237,7 @@ func (p *proposer) shows(t *catalog.Table, v *view, d *dimension) (best way, fro
 		case len(s.ways) == 1 && w.column == origin.name:
 			candidate.to, candidate.key = w.to, w.key
 			r = 2
-		case p.canBeTarget(origin.table) && origin.table.IsUnique(origin.name):
+		case p.canBeTarget(t, origin.table) && origin.table.IsUnique(origin.name):
 			candidate.to, candidate.key = nameOf(origin.table), origin.name
 			r = 3
 		}
@@ -244,10 +248,10 @@ func (p *proposer) shows(t *catalog.Table, v *view, d *dimension) (best way, fro
 	return best, from, rank < 4
 }
 
-// canBeTarget reports whether paths and references may lead to a scoped table: the
-// policy lists it by its name, it has no children, which may repeat its keys, and it
-// lives once.
-func (p *proposer) canBeTarget(t *catalog.Table) bool {
-	given := p.listed[t]
-	return !p.db.inherited[t] && p.schemas(t) == nil && (given == nil || given.exact)
+// canBeTarget reports whether paths and references may lead from one table to
+// another, which is scoped: the policy lists it by its name, it has no children,
+// which may repeat its keys, and it lives once or in the same schema.
+func (p *proposer) canBeTarget(from, to *catalog.Table) bool {
+	given := p.listed[to]
+	return !p.db.inherited[to] && !p.reachesInto(from, to) && (given == nil || given.exact)
 }

@@ -16,16 +16,35 @@ const (
 	entryWidth = 120
 )
 
-// Policy returns a policy for the database, with a dimension for each root, as
-// the text of its file.
+// HasSchemas reports whether there are schemas that are alike, of which a policy can
+// be made without a root.
+func (db *Database) HasSchemas() bool { return db.alike != nil }
+
+// Policy returns a policy for the database, as the text of its file, with a dimension
+// for each root and for each set of schemas that are alike.
 func (db *Database) Policy(roots []Root) (string, error) {
-	if len(roots) == 0 {
+	if len(roots) == 0 && !db.HasSchemas() {
 		return "", errors.New("no root is named")
 	}
 	dimensions, err := db.resolveAll(roots, db.searchPath)
 	if err != nil {
 		return "", err
 	}
+	dimensions = db.addAlike(dimensions)
+	text := db.text(dimensions)
+	// Templates that are to be made yet will be as the schemas that are read for them.
+	for _, d := range dimensions {
+		if d.alike != nil && d.alike.missing() {
+			existing := *d.alike
+			existing.template = existing.example
+			d.alike = &existing
+		}
+	}
+	return text, db.verify("the proposal", db.text(dimensions))
+}
+
+// text returns a policy with the dimensions.
+func (db *Database) text(dimensions []*dimension) string {
 	p := newProposer(db, dimensions, db.searchPath, nil)
 	w := &writer{spell: p.spell}
 	entries := p.propose()
@@ -40,9 +59,9 @@ func (db *Database) Policy(roots []Root) (string, error) {
 		w.comment("  ", headings[part[0].group])
 		w.entries("  ", part)
 	}
+	w.reserve(db)
 	w.functions(p)
-	text := w.b.String()
-	return text, db.verify("the proposal", text)
+	return w.b.String()
 }
 
 // resolveAll finds the tables of roots, each of a dimension of its own.
@@ -81,6 +100,18 @@ func (db *Database) verify(what, text string) error {
 			return fmt.Errorf("%s does not fit the database, which is a mistake of scoped's own: %s", what, f)
 		}
 	}
+	for _, schema := range db.once {
+		if p.TenantSchema(schema) != nil {
+			return fmt.Errorf("%s takes the schema %s for a value's, which is a mistake of scoped's own", what, schema)
+		}
+	}
+	for _, a := range db.alike {
+		for _, schema := range a.schemas {
+			if p.TenantSchema(schema) == nil && schema != a.example {
+				return fmt.Errorf("%s has no value for the schema %s, which is a mistake of scoped's own", what, schema)
+			}
+		}
+	}
 	return nil
 }
 
@@ -104,6 +135,9 @@ type writer struct {
 func (w *writer) header(dimensions []*dimension) {
 	command := "scoped init"
 	for _, d := range dimensions {
+		if !d.named {
+			continue
+		}
 		root := rootName(d.root)
 		if d.name != d.root.Name {
 			root += "=" + d.name
@@ -119,6 +153,10 @@ func (w *writer) header(dimensions []*dimension) {
 func (w *writer) dimensions(dimensions []*dimension, entries []*entry) {
 	w.b.WriteString("version: 1\n\ndimensions:\n")
 	for _, d := range dimensions {
+		if d.alike != nil {
+			w.alike(d)
+			continue
+		}
 		fmt.Fprintf(&w.b, "  %s: {type: %s}  # %s of %s\n", scalar(d.name), d.typ, visible(d.key), visible(w.spell.table(nameOf(d.root))))
 	}
 	if len(dimensions) < 2 {
@@ -127,7 +165,7 @@ func (w *writer) dimensions(dimensions []*dimension, entries []*entry) {
 	w.comment("  ", "A table of several dimensions is restricted on each of them. Remove from its entry those that say nothing of who"+
 		" may see the row, such as its author.")
 	for _, d := range dimensions {
-		if canBeOptional(d, entries) {
+		if d.alike == nil && canBeOptional(d, entries) {
 			w.comment("  ", fmt.Sprintf("Every table of %s belongs to another dimension too. With {type: %s, optional: true} a scope may lack it: such"+
 				" statements are not restricted on %s.", d.name, d.typ, d.name))
 		}
@@ -136,7 +174,9 @@ func (w *writer) dimensions(dimensions []*dimension, entries []*entry) {
 
 // canBeOptional reports whether no table is scoped on d alone.
 func canBeOptional(d *dimension, entries []*entry) bool {
-	return !slices.ContainsFunc(entries, func(e *entry) bool { return len(e.spec.scopings) == 1 && e.spec.on(d.name) != nil })
+	return !slices.ContainsFunc(entries, func(e *entry) bool {
+		return len(e.spec.scopings) == 1 && e.spec.in == "" && e.spec.on(d.name) != nil
+	})
 }
 
 func (w *writer) searchPath(path []string) {
@@ -204,7 +244,9 @@ func (w *writer) functions(p *proposer) {
 	widest := 0
 	for i, f := range p.db.functions {
 		name := spelled(f.name)
-		if !slices.Contains(p.db.searchPath, f.schema) {
+		if template := p.spell.templates[f.schema]; template != "" {
+			name = spelled(template) + "." + name
+		} else if !slices.Contains(p.db.searchPath, f.schema) {
 			name = spelled(f.schema) + "." + name
 		}
 		items[i] = "- " + scalar(name)
