@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
@@ -197,6 +198,11 @@ func (o *ordering) item(node any, before []*rowSource) []*rowSource {
 		} else {
 			o.condition(n.Quals, pgparse.Token_ON, both)
 		}
+		if o.types.mixesIn(n) {
+			for _, s := range both {
+				o.fenced[s] = o.fenced[s] || s.strength.runsAfter(partial) && !s.target
+			}
+		}
 		switch n.Jointype { // the other rows come out of an outer join, with NULLs
 		case pgparse.JoinType_JOIN_INNER:
 			o.imply(n.Quals, both, both)
@@ -282,6 +288,9 @@ func (r *rewriter) tableSource(rv *pgparse.RangeVar, table *policy.Table, p purp
 // conditions around it.
 func (a *analysis) dangerOfTargets(query *pgparse.SelectStmt) danger {
 	found := harmless
+	if query.GetOp() > pgparse.SetOperation_SETOP_NONE && slices.ContainsFunc(outputs(query), func(column []output) bool { return a.types.ofOutput(column) > fixed }) {
+		found = partial // the queries cast to the type of the others
+	}
 	for q := query; q != nil; q = q.Larg {
 		if q.Rarg != nil {
 			found = max(found, a.dangerOfTargets(q.Rarg))
@@ -328,6 +337,9 @@ func (o *ordering) condition(n *pgparse.Node, keyword pgparse.Token, sources []*
 	}
 	for _, c := range o.split(n, keyword) {
 		d := o.dangerOf(c.node)
+		if o.becomesJoin(c.node) {
+			d = min(d, partial) // for a strong guard runs where its table is scanned
+		}
 		for _, s := range o.meets(c.node, sources) {
 			switch {
 			case !s.strength.runsAfter(d):

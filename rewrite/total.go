@@ -20,6 +20,7 @@ var totalOperators = map[string]bool{
 // An analysis answers what expressions can do. It remembers its answers about
 // subqueries, which are asked for again at every level around them.
 type analysis struct {
+	types   *types
 	columns map[*pgparse.SelectStmt]*columns
 	total   map[subLinkTotality]bool
 	// columnsIn returns the columns that a FROM item certainly has; nil where there is
@@ -29,11 +30,11 @@ type analysis struct {
 
 type subLinkTotality struct {
 	*pgparse.SubLink
-	overCasts bool
+	overCosts bool
 }
 
 func newAnalysis(w Rewriter, stmts []statement) *analysis {
-	a := &analysis{columns: make(map[*pgparse.SelectStmt]*columns), total: make(map[subLinkTotality]bool)}
+	a := &analysis{types: typesOf(stmts), columns: make(map[*pgparse.SelectStmt]*columns), total: make(map[subLinkTotality]bool)}
 	if w.Catalog == nil {
 		return a
 	}
@@ -73,10 +74,65 @@ func newAnalysis(w Rewriter, stmts []statement) *analysis {
 // not known to be total is partial.
 func (a *analysis) isTotal(node any) bool { return totality{analysis: a}.of(node) }
 
-// A totality decides what is total; it may be told to overlook casts.
+// isTotalCondition is isTotal for a condition, of which the planner estimates how
+// many rows satisfy it. For a comparison it computes the side that names no column,
+// which so fails before any row is read, or not at all.
+func (a *analysis) isTotalCondition(node any) bool {
+	switch n := node.(type) {
+	case *pgparse.BoolExpr:
+		return !slices.ContainsFunc(n.Args, func(arg *pgparse.Node) bool { return !a.isTotalCondition(pgparse.Unwrap(arg)) })
+	case *pgparse.A_Expr:
+		if !isComparison(n) || a.mixes(n) != bare {
+			break
+		}
+		left, right := pgparse.Unwrap(n.Lexpr), pgparse.Unwrap(n.Rexpr)
+		if isEstimated(left) {
+			left, right = right, left
+		}
+		if isEstimated(right) && readsColumn(left) {
+			return a.isTotal(left)
+		}
+	}
+	return a.isTotal(node)
+}
+
+func isComparison(n *pgparse.A_Expr) bool {
+	switch n.Kind {
+	case pgparse.A_Expr_Kind_AEXPR_OP:
+		switch dotted(n.Name) {
+		case "=", "<>", "!=", "<", "<=", ">", ">=":
+			return true
+		}
+	case pgparse.A_Expr_Kind_AEXPR_BETWEEN:
+		return true
+	}
+	return false
+}
+
+// isEstimated reports whether the planner computes an expression to estimate what
+// is compared with it: it has no parameters, and no functions that are volatile.
+func isEstimated(node any) bool {
+	switch n := node.(type) {
+	case *pgparse.A_Const, *pgparse.SQLValueFunction:
+		return true
+	case *pgparse.TypeCast:
+		return isEstimated(pgparse.Unwrap(n.Arg))
+	case *pgparse.A_Expr:
+		return n.Kind == pgparse.A_Expr_Kind_AEXPR_OP && (n.Lexpr == nil || isEstimated(pgparse.Unwrap(n.Lexpr))) && isEstimated(pgparse.Unwrap(n.Rexpr))
+	case *pgparse.List:
+		return !slices.ContainsFunc(n.Items, func(item *pgparse.Node) bool { return !isEstimated(pgparse.Unwrap(item)) })
+	case *pgparse.FuncCall:
+		return calendar[strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")] &&
+			!slices.ContainsFunc(n.Args, func(arg *pgparse.Node) bool { return !isEstimated(pgparse.Unwrap(arg)) })
+	}
+	return false
+}
+
+// A totality decides what is total; it may be told to overlook casts and what names
+// no column, which cost something where they fail.
 type totality struct {
 	*analysis
-	overCasts bool
+	overCosts bool
 }
 
 func (t totality) of(node any) bool {
@@ -84,7 +140,7 @@ func (t totality) of(node any) bool {
 	case *pgparse.ColumnRef, *pgparse.ParamRef, *pgparse.A_Const, *pgparse.SetToDefault, *pgparse.SQLValueFunction:
 		return true
 	case *pgparse.SubLink:
-		key := subLinkTotality{n, t.overCasts}
+		key := subLinkTotality{n, t.overCosts}
 		total, known := t.total[key]
 		if !known {
 			total = t.ofSubLink(n)
@@ -92,21 +148,32 @@ func (t totality) of(node any) bool {
 		}
 		return total
 	}
-	if !readsColumn(node) {
-		return true // the same for every row
+	// What names no column is the same for every row, but may be computed only where
+	// one comes to it: 1/(SELECT 0).
+	if t.overCosts && !readsColumn(node) && !holdsSubLink(node) || isFolded(node) {
+		return true
 	}
 	switch n := node.(type) {
-	case *pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest, *pgparse.CaseExpr, *pgparse.CaseWhen,
-		*pgparse.CoalesceExpr, *pgparse.MinMaxExpr, *pgparse.A_ArrayExpr, *pgparse.RowExpr, *pgparse.List,
-		*pgparse.A_Indirection, *pgparse.A_Indices, *pgparse.String, *pgparse.A_Star, *pgparse.ResTarget:
+	case *pgparse.BoolExpr, *pgparse.NullTest, *pgparse.BooleanTest, *pgparse.CaseWhen, *pgparse.RowExpr, *pgparse.List,
+		*pgparse.A_Indirection, *pgparse.String, *pgparse.A_Star, *pgparse.ResTarget:
+	case *pgparse.A_Indices:
+		if !isSubscript(n.Lidx) || !isSubscript(n.Uidx) {
+			return false
+		}
+	case *pgparse.A_ArrayExpr:
+		if len(n.Elements) > 1 && !isArrayOfConstants(n) {
+			return false // its elements may be arrays of different lengths
+		}
+	case *pgparse.CaseExpr, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr:
+		if !t.admits(t.mixes(node)) {
+			return false
+		}
 	case *pgparse.A_Expr:
-		if !isTotalOperator(n) {
+		if !isTotalOperator(n) || !t.admits(t.mixes(n)) {
 			return false
 		}
 	case *pgparse.TypeCast:
-		name := n.TypeName.GetNames()
-		isText := len(name) > 0 && name[len(name)-1].GetString_().GetSval() == "text" && len(n.TypeName.ArrayBounds) == 0
-		return (isText || t.overCasts) && t.of(pgparse.Unwrap(n.Arg))
+		return t.ofCast(n)
 	case *pgparse.FuncCall:
 		name := strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")
 		isLength := name == "length" && len(n.Args) == 1 // with an encoding it can fail
@@ -120,6 +187,87 @@ func (t totality) of(node any) bool {
 	pgparse.Children(node, func(child any) { total = total && t.of(child) })
 	return total
 }
+
+// isFolded reports whether the planner computes an expression whatever becomes of
+// it: it is made of constants.
+func isFolded(node any) bool {
+	switch n := node.(type) {
+	case *pgparse.A_Const:
+		return true
+	case *pgparse.A_Expr:
+		return n.Kind == pgparse.A_Expr_Kind_AEXPR_OP && (n.Lexpr == nil || isFolded(pgparse.Unwrap(n.Lexpr))) && isFolded(pgparse.Unwrap(n.Rexpr))
+	}
+	return false
+}
+
+func isSubscript(n *pgparse.Node) bool {
+	return n == nil || n.GetAConst() != nil || n.GetParamRef() != nil
+}
+
+func isArrayOfConstants(n *pgparse.A_ArrayExpr) bool {
+	return !slices.ContainsFunc(n.Elements, func(element *pgparse.Node) bool {
+		if cast := element.GetTypeCast(); cast != nil && len(cast.TypeName.GetArrayBounds()) == 0 {
+			element = cast.Arg
+		}
+		return element.GetAConst() == nil && element.GetParamRef() == nil && (element.GetAArrayExpr() == nil || !isArrayOfConstants(element.GetAArrayExpr()))
+	})
+}
+
+// ofCast reports whether a cast is total: to text, or of what PostgreSQL reads as a
+// value of the type before any row is there.
+func (t totality) ofCast(n *pgparse.TypeCast) bool {
+	switch arg := pgparse.Unwrap(n.Arg).(type) {
+	case *pgparse.A_Const:
+		return !isInformationSchema(n.TypeName) // whose domains have conditions
+	case *pgparse.ParamRef:
+		if t.types.isGiven(n) {
+			return true
+		}
+	case *pgparse.A_ArrayExpr:
+		if isArrayOfConstants(arg) {
+			return true
+		}
+	}
+	name := n.TypeName.GetNames()
+	isText := len(name) > 0 && name[len(name)-1].GetString_().GetSval() == "text" && len(n.TypeName.ArrayBounds) == 0
+	return (isText || t.overCosts) && t.of(pgparse.Unwrap(n.Arg))
+}
+
+// mixes returns what is to be feared where the parts of an expression meet.
+func (a *analysis) mixes(node any) form {
+	switch n := node.(type) {
+	case *pgparse.CaseExpr:
+		tests := []any{pgparse.Unwrap(n.Arg)}
+		for _, when := range n.Args {
+			tests = append(tests, pgparse.Unwrap(when.GetCaseWhen().GetExpr()))
+		}
+		found := a.types.unify(results(n)...)
+		if n.Arg != nil {
+			found = max(found, a.types.meet(tests...))
+		}
+		return found
+	case *pgparse.CoalesceExpr:
+		return a.types.unify(unwrapped(n.Args)...)
+	case *pgparse.MinMaxExpr:
+		return a.types.unify(unwrapped(n.Args)...)
+	case *pgparse.A_Expr:
+		return a.mixed(compared(n))
+	case *pgparse.SubLink:
+		return a.mixed(comparedWithQuery(n))
+	}
+	return bare
+}
+
+func (a *analysis) mixed(groups [][]any) form {
+	found := bare
+	for _, nodes := range groups {
+		found = max(found, a.types.meet(nodes...))
+	}
+	return found
+}
+
+// admits reports whether something is not to be feared: a cast costs something.
+func (t totality) admits(f form) bool { return f == bare || f == odd && t.overCosts }
 
 func isTotalOperator(n *pgparse.A_Expr) bool {
 	name := ""
@@ -143,26 +291,20 @@ func isTotalOperator(n *pgparse.A_Expr) bool {
 	return false
 }
 
-// ofSubLink reports whether a subquery in an expression cannot fail because
-// of a row outside it. EXISTS and IN may be turned into joins, whose conditions
-// then meet the rows around them. A scalar subquery that looks at no such row is
-// computed once.
+// ofSubLink reports whether a subquery in an expression cannot fail. It runs on the
+// rows of its own scope, but may do so because of a row outside it, and not at all
+// otherwise. EXISTS and IN may be turned into joins, whose conditions then meet the
+// rows around them.
 func (t totality) ofSubLink(n *pgparse.SubLink) bool {
-	inner := t.columnsOf(pgparse.Unwrap(n.Subselect))
-	if n.Testexpr != nil && !t.of(pgparse.Unwrap(n.Testexpr)) {
+	query := n.Subselect.GetSelectStmt()
+	switch {
+	case n.Testexpr != nil && !t.of(pgparse.Unwrap(n.Testexpr)),
+		len(n.OperName) > 0 && !totalOperators[dotted(n.OperName)],
+		!t.admits(t.mixes(n)),
+		n.SubLinkType == pgparse.SubLinkType_EXPR_SUBLINK && !hasOneRow(query):
 		return false
 	}
-	if !inner.unqualified && !inner.reachesOut() {
-		return true
-	}
-	switch n.SubLinkType {
-	case pgparse.SubLinkType_EXPR_SUBLINK:
-		return hasOneRow(n.Subselect.GetSelectStmt()) && !t.hasPartial(pgparse.Unwrap(n.Subselect))
-	case pgparse.SubLinkType_EXISTS_SUBLINK, pgparse.SubLinkType_ANY_SUBLINK, pgparse.SubLinkType_ALL_SUBLINK,
-		pgparse.SubLinkType_ARRAY_SUBLINK:
-		return !t.hasPartial(pgparse.Unwrap(n.Subselect))
-	}
-	return false
+	return !t.hasPartial(pgparse.Unwrap(n.Subselect))
 }
 
 // totalAggregates fail for no values. Sums and averages overflow.
@@ -177,6 +319,9 @@ func hasOneRow(n *pgparse.SelectStmt) bool {
 	if n == nil || len(n.GroupClause) > 0 || len(n.TargetList) != 1 || n.Op != pgparse.SetOperation_SETOP_NONE {
 		return false
 	}
+	if len(n.FromClause) == 0 {
+		return true
+	}
 	call := n.TargetList[0].GetResTarget().GetVal().GetFuncCall()
 	return call != nil && call.Over == nil && totalAggregates[dotted(call.Funcname)]
 }
@@ -186,18 +331,26 @@ func (a *analysis) hasPartial(node any) bool {
 	switch n := node.(type) {
 	case *pgparse.ResTarget:
 		return n.Val != nil && !a.isTotal(pgparse.Unwrap(n.Val))
-	case *pgparse.SelectStmt, *pgparse.JoinExpr, *pgparse.RangeSubselect, *pgparse.WithClause, *pgparse.CommonTableExpr:
+	case *pgparse.SelectStmt:
+		if !isConstantOrNil(n.LimitCount) || !isConstantOrNil(n.LimitOffset) {
+			return true // it may be negative
+		}
+	case *pgparse.RangeFunction:
+		return !a.isUnnest(n)
+	case *pgparse.JoinExpr, *pgparse.RangeSubselect, *pgparse.WithClause, *pgparse.CommonTableExpr:
 	case *pgparse.RangeVar, *pgparse.LockingClause, *pgparse.Alias:
 		return false
 	case *pgparse.SortBy:
 		return !a.isTotal(pgparse.Unwrap(n.Node))
 	default:
-		return !a.isTotal(node)
+		return !a.isTotalCondition(node)
 	}
 	partial := false
 	pgparse.Children(node, func(child any) { partial = partial || a.hasPartial(child) })
 	return partial
 }
+
+func isConstantOrNil(n *pgparse.Node) bool { return n == nil || n.GetAConst() != nil }
 
 // readsColumn reports whether an expression names a column.
 func readsColumn(node any) bool {
@@ -321,20 +474,31 @@ const (
 // come last among those of equal cost. No function of PostgreSQL costs less
 // than the operator of an equality.
 func (a *analysis) dangerOf(node any) danger {
-	if a.isTotal(node) {
+	if a.isTotalCondition(node) {
 		return harmless
 	}
 	if holdsSubLink(node) {
 		return cheap // it may become a join, and its conditions be evaluated one by one
 	}
-	cost := leastCost(node)
-	if (totality{analysis: a, overCasts: true}).of(node) {
-		cost++ // it is a cast that fails, and one between types of the same form does not
+	cost := a.leastCost(node)
+	if (totality{analysis: a, overCosts: true}).of(node) {
+		cost++ // it is a cast that fails, and one between types of the same form does not; or computed from no row
 	}
 	if cost > 1 {
 		return partial
 	}
 	return cheap
+}
+
+// becomesJoin reports whether a condition is IN with a query that names nothing of
+// the rows around it, which the planner always makes a join.
+func (a *analysis) becomesJoin(condition any) bool {
+	n, ok := condition.(*pgparse.SubLink)
+	if !ok || n.SubLinkType != pgparse.SubLinkType_ANY_SUBLINK || len(n.OperName) > 0 || !a.isTotal(pgparse.Unwrap(n.Testexpr)) {
+		return false
+	}
+	inner := a.columnsOf(pgparse.Unwrap(n.Subselect))
+	return !inner.unqualified && !inner.reachesOut()
 }
 
 func holdsSubLink(node any) bool {
@@ -345,7 +509,7 @@ func holdsSubLink(node any) bool {
 
 // leastCost returns a lower bound on what evaluating an expression costs, in
 // operators, whatever the planner folds or inlines. A cast may cost nothing.
-func leastCost(node any) int {
+func (a *analysis) leastCost(node any) int {
 	if !readsColumn(node) {
 		return 0
 	}
@@ -354,7 +518,7 @@ func leastCost(node any) int {
 		if !readsColumn(child) {
 			return
 		}
-		cost := leastCost(child)
+		cost := a.leastCost(child)
 		sum += cost
 		if least < 0 || cost < least {
 			least = cost
@@ -372,7 +536,7 @@ func leastCost(node any) int {
 		if n.Kind != pgparse.A_Expr_Kind_AEXPR_OP || len(n.Name) != 1 || n.Lexpr.GetRowExpr() != nil || n.Rexpr.GetRowExpr() != nil {
 			return max(least, 0) // rows are compared column by column
 		}
-		if name := n.Name[0].GetString_().GetSval(); name != "=" && name != "<>" && name != "!=" || !mayVanish(n) {
+		if name := n.Name[0].GetString_().GetSval(); name != "=" && name != "<>" && name != "!=" || !mayVanish(n) || a.mixes(n) == odd || a.mayWait(n.Lexpr) || a.mayWait(n.Rexpr) {
 			sum++
 		}
 	case *pgparse.BoolExpr, *pgparse.CaseExpr, *pgparse.CaseWhen, *pgparse.CoalesceExpr, *pgparse.MinMaxExpr,
@@ -386,6 +550,12 @@ func leastCost(node any) int {
 // with its table and without, so that their text does not tell.
 func mayBeSame(left, right any) bool {
 	return left != nil && reflect.TypeOf(left) == reflect.TypeOf(right) && readsColumn(left) && readsColumn(right)
+}
+
+// mayWait reports whether an expression that names no column may fail once a row is
+// there, and so is no constant by then.
+func (a *analysis) mayWait(n *pgparse.Node) bool {
+	return n != nil && !readsColumn(pgparse.Unwrap(n)) && !a.isTotal(pgparse.Unwrap(n))
 }
 
 // mayVanish reports whether an equality may be one of a boolean with a constant,
