@@ -72,8 +72,9 @@ func (f *finder) empty(a *alike) (names []string, err error) {
 		return nil, nil
 	}
 	err = f.tx.QueryRow(f.ctx, `
-SELECT ARRAY(SELECT n.nspname::text FROM pg_namespace n WHERE n.nspname = ANY ($1) AND NOT EXISTS (
-  SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind = 'r' AND (c.relpages > 0 OR pg_relation_size(c.oid) > 0)))`, a.schemas).Scan(&names)
+SELECT ARRAY(
+  SELECT n.nspname::text FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'
+  WHERE n.nspname = ANY ($1) GROUP BY 1 HAVING NOT bool_or(c.relpages > 0 OR pg_relation_size(c.oid) > 0))`, a.schemas).Scan(&names)
 	return names, err
 }
 
