@@ -212,7 +212,7 @@ func (f *finder) alike(group []*namespace) (*alike, error) {
 	if template != nil {
 		a.template = template.name
 	}
-	namings := f.namings(a)
+	namings := a.namings()
 	if len(a.schemas) == 1 && len(namings) == 1 {
 		return nil, nil // a template and a schema with nothing in common but tables
 	}
@@ -300,7 +300,7 @@ func without(schemas []*namespace, but *namespace) (names []string) {
 
 // namings returns how the schemas of values may be named, first what says most. The
 // last says nothing. Where the template has such a name too, it is one of these.
-func (f *finder) namings(a *alike) (all []naming) {
+func (a *alike) namings() (all []naming) {
 	names := a.schemas
 	if len(names) == 1 {
 		names = []string{names[0], a.template}
