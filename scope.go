@@ -24,8 +24,9 @@ import (
 //
 // With itself does not fail. A nil or unsupported value and an empty AnyOf are
 // remembered, and so every statement under the context fails with an *Error of
-// CodeScope before anything is sent. A dimension that the policy does not have
-// and a value that does not fit the dimension's type do the same.
+// CodeScope before anything is sent. A dimension that the policy does not have, a
+// value that does not fit the dimension's type and a text that ends with a space do
+// the same.
 //
 // The scope is read when a statement runs. A statement whose own context has
 // none uses that of its transaction, the context of BeginTx; the two are not

@@ -80,6 +80,7 @@ func TestScopeFaults(t *testing.T) {
 		"uuid for text":                scoped.With(background, "realm", uuidType{}),
 		"NUL in text":                  scoped.With(background, "realm", "a\x00b"),
 		"invalid UTF-8":                scoped.With(background, "realm", "a\xffb"),
+		"space at the end":             scoped.With(background, "realm", "a "),
 		"invalid UTF-8 among several":  scoped.With(background, "realm", scoped.AnyOf("a", "a\xffb")),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -198,6 +198,8 @@ func (e element) bindString(t policy.Type) (s, fault string) {
 		return "", "the text contains a NUL byte"
 	case !utf8.ValidString(e.text):
 		return "", "the text is not valid UTF-8"
+	case strings.HasSuffix(e.text, " "):
+		return "", "the text ends with a space, which a column of type character or varchar(n) drops: the row would be another scope's"
 	}
 	return e.text, ""
 }
