@@ -131,6 +131,19 @@ func (c *Catalog) Columns(schema, table string) (names []string, ok bool) {
 	return names, ok
 }
 
+// Keys returns the columns of each unique key of a table, the primary key included.
+// There are none where the catalogue does not know the table.
+func (c *Catalog) Keys(schema, table string) [][]string {
+	t := c.Table(schema, table)
+	if t == nil {
+		return nil
+	}
+	if t.PrimaryKey == nil {
+		return t.Unique
+	}
+	return append([][]string{t.PrimaryKey}, t.Unique...)
+}
+
 // Functions returns the functions that SQL can call in the form of a column, by
 // schema and name.
 func (c *Catalog) Functions() []Function { return slices.Clone(c.functions) }

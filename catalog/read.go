@@ -93,7 +93,8 @@ func Decode(answer string, schemas ...string) (*Catalog, error) {
 // A type outside pg_catalog gets its schema where format_type leaves it out,
 // which depends on the session's search_path. Foreign keys that PostgreSQL adds
 // for the partitions of the table referred to are left out. A unique index
-// counts like a constraint, unless it is partial, on expressions, or not valid.
+// counts like a constraint, unless it is partial, on expressions, or not valid. What
+// is deferrable does not count: rows may be the same until the end of a transaction.
 const Query = queryTables + queryFunctions + "n.nspname" + queryEnd
 
 // QueryFor is Query with which ReadFor asks.
@@ -161,13 +162,13 @@ SELECT pg_catalog.jsonb_build_object('version', 1, 'tables', coalesce((
     'primary_key', (
       SELECT pg_catalog.jsonb_agg(a.attname ORDER BY x.i)
       FROM pg_catalog.pg_index k, pg_catalog.unnest(k.indkey) WITH ORDINALITY x(num, i), pg_catalog.pg_attribute a
-      WHERE k.indrelid = c.oid AND k.indisprimary AND x.i <= k.indnkeyatts AND a.attrelid = c.oid AND a.attnum = x.num),
+      WHERE k.indrelid = c.oid AND k.indisprimary AND k.indimmediate AND x.i <= k.indnkeyatts AND a.attrelid = c.oid AND a.attnum = x.num),
     'unique', (
       SELECT pg_catalog.jsonb_agg(DISTINCT u.names)
       FROM (
         SELECT pg_catalog.jsonb_agg(a.attname ORDER BY x.i) AS names
         FROM pg_catalog.pg_index k, pg_catalog.unnest(k.indkey) WITH ORDINALITY x(num, i), pg_catalog.pg_attribute a
-        WHERE k.indrelid = c.oid AND k.indisunique AND NOT k.indisprimary AND k.indisvalid
+        WHERE k.indrelid = c.oid AND k.indisunique AND NOT k.indisprimary AND k.indisvalid AND k.indimmediate
           AND k.indpred IS NULL AND k.indexprs IS NULL
           AND x.i <= k.indnkeyatts AND a.attrelid = c.oid AND a.attnum = x.num
         GROUP BY k.indexrelid) u),

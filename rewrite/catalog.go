@@ -15,6 +15,9 @@ type Catalog interface {
 	// where the table is not known.
 	Columns(schema, table string) (names []string, ok bool)
 
+	// Keys returns the columns of each unique key of a table, the primary key included.
+	Keys(schema, table string) [][]string
+
 	// IsField reports whether (x).name, whatever x is, can only be a field of x,
 	// or a call of a function of PostgreSQL's own.
 	IsField(name string) bool

@@ -130,7 +130,7 @@ func (w Rewriter) Rewrite(text string, shape Shape) (*Rewrite, error) {
 	if len(stmts) > 1 && s.params > 0 {
 		return nil, s.severalStatements(stmts, "there are several statements in one string, which can have no parameters")
 	}
-	r := &rewriter{source: s, analysis: newAnalysis(w, stmts), policy: w.Policy, catalog: w.Catalog, shape: shape, aliasPrefix: freshPrefix(text)}
+	r := &rewriter{source: s, analysis: newAnalysis(w, stmts, shape), policy: w.Policy, catalog: w.Catalog, shape: shape, aliasPrefix: freshPrefix(text)}
 	r.fences, r.fencedTables = make(map[*pgparse.SelectStmt]int), make(map[*pgparse.RangeVar]bool)
 	rewrite := r.rewriteAll(stmts)
 	if r.err != nil {

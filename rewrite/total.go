@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/scoped-pgx/scoped/internal/pgparse"
+	"github.com/scoped-pgx/scoped/policy"
 	"github.com/scoped-pgx/scoped/rewrite/builtin"
 )
 
@@ -23,9 +24,11 @@ type analysis struct {
 	types   *types
 	columns map[*pgparse.SelectStmt]*columns
 	total   map[subLinkTotality]bool
-	// columnsIn returns the columns that a FROM item certainly has; nil where there is
-	// no catalogue.
+	// columnsIn returns the columns that a FROM item certainly has, and keysOf the unique
+	// keys of a table, without the columns of which the guard chooses the values; nil
+	// where there is no catalogue.
 	columnsIn func(item any) []string
+	keysOf    func(*pgparse.RangeVar) [][]string
 }
 
 type subLinkTotality struct {
@@ -33,7 +36,7 @@ type subLinkTotality struct {
 	overCosts bool
 }
 
-func newAnalysis(w Rewriter, stmts []statement) *analysis {
+func newAnalysis(w Rewriter, stmts []statement, shape Shape) *analysis {
 	a := &analysis{types: typesOf(stmts), columns: make(map[*pgparse.SelectStmt]*columns), total: make(map[subLinkTotality]bool)}
 	if w.Catalog == nil {
 		return a
@@ -52,14 +55,19 @@ func newAnalysis(w Rewriter, stmts []statement) *analysis {
 		}
 		return names
 	})
+	table := func(n *pgparse.RangeVar) *policy.Table {
+		t := lookup(w.Policy, n)
+		if t == nil || t.In != nil || len(n.Alias.GetColnames()) > 0 || n.Schemaname == "" && queries()[n.Relname] {
+			return nil
+		}
+		return t
+	}
 	a.columnsIn = func(item any) []string {
 		switch n := item.(type) {
 		case *pgparse.RangeVar:
-			t := lookup(w.Policy, n)
-			if t == nil || t.In != nil || len(n.Alias.GetColnames()) > 0 || n.Schemaname == "" && queries()[n.Relname] {
-				return nil
+			if t := table(n); t != nil {
+				return columnsOfTable(w.Catalog, t)
 			}
-			return columnsOfTable(w.Catalog, t)
 		case *pgparse.JoinExpr:
 			if n.Alias == nil {
 				return slices.Concat(a.columnsIn(pgparse.Unwrap(n.Larg)), a.columnsIn(pgparse.Unwrap(n.Rarg)))
@@ -67,7 +75,24 @@ func newAnalysis(w Rewriter, stmts []statement) *analysis {
 		}
 		return nil
 	}
+	a.keysOf = func(n *pgparse.RangeVar) (keys [][]string) {
+		t := table(n)
+		if t == nil {
+			return nil
+		}
+		for _, key := range w.Catalog.Keys(t.Schema, t.Name) {
+			keys = append(keys, slices.DeleteFunc(slices.Clone(key), func(column string) bool { return isChosen(t, column, shape) }))
+		}
+		return keys
+	}
 	return a
+}
+
+// isChosen reports whether the rows of t that are visible have one value in a column.
+func isChosen(t *policy.Table, column string, shape Shape) bool {
+	return slices.ContainsFunc(t.Scopings, func(s policy.Scoping) bool {
+		return s.Column == column && s.Path == nil && presenceOf(shape, s.Dimension, toRead) == One && !admitsNull(s, toRead)
+	})
 }
 
 // isTotal reports whether no row's value can make an expression fail. What is
@@ -301,7 +326,7 @@ func (t totality) ofSubLink(n *pgparse.SubLink) bool {
 	case n.Testexpr != nil && !t.of(pgparse.Unwrap(n.Testexpr)),
 		len(n.OperName) > 0 && !totalOperators[dotted(n.OperName)],
 		!t.admits(t.mixes(n)),
-		n.SubLinkType == pgparse.SubLinkType_EXPR_SUBLINK && !hasOneRow(query):
+		n.SubLinkType == pgparse.SubLinkType_EXPR_SUBLINK && !t.hasOneRow(query):
 		return false
 	}
 	return !t.hasPartial(pgparse.Unwrap(n.Subselect))
@@ -312,19 +337,68 @@ var totalAggregates = map[string]bool{"count": true, "min": true, "max": true, "
 
 // hasOneRow reports whether a scalar subquery cannot fail by returning more rows
 // than one.
-func hasOneRow(n *pgparse.SelectStmt) bool {
-	if limit := n.GetLimitCount().GetAConst().GetIval(); limit != nil {
+func (a *analysis) hasOneRow(n *pgparse.SelectStmt) bool {
+	if limit := n.GetLimitCount().GetAConst().GetIval(); limit != nil && n.LimitOption == pgparse.LimitOption_LIMIT_OPTION_COUNT {
 		return limit.Ival <= 1
 	}
 	if n == nil || len(n.GroupClause) > 0 || len(n.TargetList) != 1 || n.Op != pgparse.SetOperation_SETOP_NONE {
 		return false
 	}
-	if len(n.FromClause) == 0 {
+	if len(n.FromClause) == 0 || a.readsByKey(n) {
 		return true
 	}
 	call := n.TargetList[0].GetResTarget().GetVal().GetFuncCall()
 	return call != nil && call.Over == nil && totalAggregates[dotted(call.Funcname)]
 }
+
+// readsByKey reports whether a query reads the row of a table that has the values of
+// a unique key.
+func (a *analysis) readsByKey(n *pgparse.SelectStmt) bool {
+	if a.keysOf == nil || len(n.FromClause) > 1 || n.FromClause[0].GetRangeVar() == nil || n.WhereClause == nil {
+		return false
+	}
+	rv := n.FromClause[0].GetRangeVar()
+	return slices.ContainsFunc(a.keysOf(rv), func(key []string) bool {
+		return !slices.ContainsFunc(key, func(column string) bool {
+			own := []string{refName(rv), column}
+			return !slices.ContainsFunc(conjuncts(n.WhereClause), func(c *pgparse.Node) bool {
+				e := c.GetAExpr()
+				if e == nil || e.Kind != pgparse.A_Expr_Kind_AEXPR_OP || dotted(e.Name) != "=" {
+					return false
+				}
+				value := e.Rexpr
+				if !isColumn(e.Lexpr, own) && !isColumn(e.Lexpr, own[1:]) {
+					if value = e.Lexpr; !isColumn(e.Rexpr, own) && !isColumn(e.Rexpr, own[1:]) {
+						return false
+					}
+				}
+				return a.isOneValue(pgparse.Unwrap(value), refName(rv))
+			})
+		})
+	})
+}
+
+// isOneValue reports whether an expression is equal to one value of a unique key of
+// the table: its type does not round those of the key, and it is no column of it.
+func (a *analysis) isOneValue(node any, table string) bool {
+	switch n := node.(type) {
+	case *pgparse.A_Const:
+		return true
+	case *pgparse.ParamRef:
+		return a.types.params[n.Number] == param{location: n.Location}
+	case *pgparse.TypeCast:
+		_, isConst := pgparse.Unwrap(n.Arg).(*pgparse.A_Const)
+		return (isConst || a.types.isGiven(n)) && len(n.TypeName.ArrayBounds) == 0 &&
+			exactTypes[strings.TrimPrefix(dotted(n.TypeName.GetNames()), "pg_catalog.")]
+	case *pgparse.ColumnRef: // of a row around the query
+		return len(n.Fields) == 2 && n.Fields[0].GetString_().GetSval() != table && a.types.of(n) == fixed
+	}
+	return false
+}
+
+// exactTypes are those to which a unique key may be compared without two of its
+// values becoming the same.
+var exactTypes = setOf("int2 int4 int8 text uuid")
 
 // hasPartial reports whether an expression anywhere in a query is partial.
 func (a *analysis) hasPartial(node any) bool {
@@ -332,8 +406,8 @@ func (a *analysis) hasPartial(node any) bool {
 	case *pgparse.ResTarget:
 		return n.Val != nil && !a.isTotal(pgparse.Unwrap(n.Val))
 	case *pgparse.SelectStmt:
-		if !isConstantOrNil(n.LimitCount) || !isConstantOrNil(n.LimitOffset) {
-			return true // it may be negative
+		if mayBeNegative(n.LimitCount) || mayBeNegative(n.LimitOffset) {
+			return true
 		}
 	case *pgparse.RangeFunction:
 		return !a.isUnnest(n)
@@ -350,7 +424,10 @@ func (a *analysis) hasPartial(node any) bool {
 	return partial
 }
 
-func isConstantOrNil(n *pgparse.Node) bool { return n == nil || n.GetAConst() != nil }
+func mayBeNegative(n *pgparse.Node) bool {
+	c := n.GetAConst()
+	return n != nil && !(c.GetIsnull() || c.GetIval() != nil && c.GetIval().Ival >= 0)
+}
 
 // readsColumn reports whether an expression names a column.
 func readsColumn(node any) bool {

@@ -84,6 +84,8 @@ func (s snapshot) Columns(schema, table string) (columns []string, ok bool) {
 	return columns, ok
 }
 
+func (s snapshot) Keys(string, string) [][]string { return nil }
+
 func (s snapshot) IsField(string) bool { return false }
 
 func (s snapshot) CallsFunction(name string, _ bool) bool { return name == forbiddenFunction }
