@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,17 +38,20 @@ type types struct {
 	columns map[string]form // the columns of subqueries that are odd or records, by name
 	times   int             // that the statements were read
 	every   bool            // every column may be a record
-	params  map[int32]param // where each parameter stands first
+	params  map[int32][]place
+	late    bool // what is read is read by PostgreSQL after what stands behind it
 }
 
-// A param is a place of a parameter, which gets its type at the first.
-type param struct {
+// A place is where a parameter stands. It gets its type from the place that
+// PostgreSQL reads first.
+type place struct {
 	location int32
 	cast     string // to what it is cast there, empty for nothing
+	late     bool   // it is read after places behind it
 }
 
 func typesOf(stmts []statement) *types {
-	t := &types{rows: make(map[string]bool), system: make(map[string]bool), columns: make(map[string]form), params: make(map[int32]param)}
+	t := &types{rows: make(map[string]bool), system: make(map[string]bool), columns: make(map[string]form), params: make(map[int32][]place)}
 	const most = 10 // times; nobody makes one column of another as often
 	for before := -1; before < len(t.columns) && !t.every; t.times++ {
 		before, t.every = len(t.columns), t.times == most
@@ -80,7 +84,21 @@ func (t *types) read(node any) {
 		t.name(n.Colname, formOfType(n.TypeName))
 	case *pgparse.RangeFunction:
 		t.readFunction(n)
+	case *pgparse.ResTarget:
+		t.readLate(func() { pgparse.Children(n, t.read) })
+		return
+	case *pgparse.SubLink:
+		t.readLate(func() { t.read(pgparse.Unwrap(n.Testexpr)) })
+		t.read(pgparse.Unwrap(n.Subselect))
+		return
 	case *pgparse.SelectStmt:
+		t.readLate(func() {
+			for _, list := range [][]*pgparse.Node{n.DistinctClause, n.GroupClause, n.WindowClause} {
+				for _, expr := range list {
+					t.read(pgparse.Unwrap(expr))
+				}
+			}
+		})
 		for _, column := range outputs(n) {
 			if f := t.ofOutput(column); f > fixed {
 				for _, name := range column[0].names() { // a UNION's are those of its first query
@@ -89,10 +107,10 @@ func (t *types) read(node any) {
 			}
 		}
 	case *pgparse.ParamRef:
-		t.param(n, "")
+		t.place(n, "")
 	case *pgparse.TypeCast:
 		if p := n.Arg.GetParamRef(); p != nil {
-			t.param(p, dotted(n.TypeName.GetNames()))
+			t.place(p, dotted(n.TypeName.GetNames()))
 			return
 		}
 	}
@@ -138,23 +156,53 @@ func (t *types) readFunction(n *pgparse.RangeFunction) {
 	}
 }
 
-func (t *types) param(n *pgparse.ParamRef, cast string) {
-	if first, seen := t.params[n.Number]; !seen || n.Location < first.location {
-		t.params[n.Number] = param{n.Location, cast}
+func (t *types) readLate(read func()) {
+	before := t.late
+	t.late = true
+	read()
+	t.late = before
+}
+
+func (t *types) place(n *pgparse.ParamRef, cast string) {
+	if !slices.ContainsFunc(t.params[n.Number], func(p place) bool { return p.location == n.Location }) {
+		t.params[n.Number] = append(t.params[n.Number], place{n.Location, cast, t.late})
 	}
 }
 
 // isGiven reports whether a cast of a parameter only tells its type.
 func (t *types) isGiven(n *pgparse.TypeCast) bool {
 	p := n.Arg.GetParamRef()
-	return p != nil && t.params[p.Number].cast == dotted(n.TypeName.GetNames())
+	if p == nil {
+		return false
+	}
+	places, to := t.params[p.Number], dotted(n.TypeName.GetNames())
+	if !slices.ContainsFunc(places, func(p place) bool { return p.cast != to }) {
+		return true
+	}
+	first := slices.MinFunc(places, func(a, b place) int { return cmp.Compare(a.location, b.location) })
+	return first.cast == to && !first.late
+}
+
+// ofParameter returns the form of a parameter, which has a type if it stands
+// elsewhere too.
+func (t *types) ofParameter(n *pgparse.ParamRef) form {
+	places := t.params[n.Number]
+	switch {
+	case len(places) == 1:
+		return bare
+	case slices.ContainsFunc(places, func(p place) bool { return isOddType(p.cast) }):
+		return odd
+	}
+	return fixed
 }
 
 // of returns the form of an expression.
 func (t *types) of(node any) form {
 	switch n := node.(type) {
-	case nil, *pgparse.A_Const, *pgparse.ParamRef, *pgparse.SetToDefault:
+	case nil, *pgparse.A_Const, *pgparse.SetToDefault:
 		return bare
+	case *pgparse.ParamRef:
+		return t.ofParameter(n)
 	case *pgparse.SQLValueFunction, *pgparse.NullTest, *pgparse.BoolExpr, *pgparse.BooleanTest:
 		return fixed
 	case *pgparse.ColumnRef:
@@ -251,14 +299,18 @@ func formOfType(n *pgparse.TypeName) form {
 	if len(names) == 0 {
 		return odd
 	}
-	name := names[len(names)-1].GetString_().GetSval()
-	switch {
-	case name == "record":
+	switch name := dotted(names); {
+	case name == "record" || name == "pg_catalog.record":
 		return record
-	case oddTypes[name] || strings.HasPrefix(name, "reg") || isInformationSchema(n):
+	case isOddType(name):
 		return odd
 	}
 	return fixed
+}
+
+func isOddType(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return oddTypes[last] || strings.HasPrefix(last, "reg") || strings.HasPrefix(name, "information_schema.")
 }
 
 // isInformationSchema reports whether a type is a domain that every database has.
@@ -283,6 +335,8 @@ func (t *types) chosen(nodes ...any) form {
 			if n.GetFval() == nil && !strings.ContainsAny(n.GetSval().GetSval(), "0123456789") {
 				continue
 			}
+		case *pgparse.ParamRef:
+			f = odd
 		case *pgparse.TypeCast:
 			if narrow[strings.TrimPrefix(dotted(n.TypeName.GetNames()), "pg_catalog.")] {
 				f = odd

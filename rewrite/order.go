@@ -198,7 +198,7 @@ func (o *ordering) item(node any, before []*rowSource) []*rowSource {
 		} else {
 			o.condition(n.Quals, pgparse.Token_ON, both)
 		}
-		if o.types.mixesIn(n) {
+		if (n.IsNatural || n.UsingClause != nil) && o.types().mixesIn(n) {
 			for _, s := range both {
 				o.fenced[s] = o.fenced[s] || s.strength.runsAfter(partial) && !s.target
 			}
@@ -288,7 +288,7 @@ func (r *rewriter) tableSource(rv *pgparse.RangeVar, table *policy.Table, p purp
 // conditions around it.
 func (a *analysis) dangerOfTargets(query *pgparse.SelectStmt) danger {
 	found := harmless
-	if query.GetOp() > pgparse.SetOperation_SETOP_NONE && slices.ContainsFunc(outputs(query), func(column []output) bool { return a.types.ofOutput(column) > fixed }) {
+	if query.GetOp() > pgparse.SetOperation_SETOP_NONE && slices.ContainsFunc(outputs(query), func(column []output) bool { return a.types().ofOutput(column) > fixed }) {
 		found = partial // the queries cast to the type of the others
 	}
 	for q := query; q != nil; q = q.Larg {

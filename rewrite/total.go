@@ -21,7 +21,7 @@ var totalOperators = map[string]bool{
 // An analysis answers what expressions can do. It remembers its answers about
 // subqueries, which are asked for again at every level around them.
 type analysis struct {
-	types   *types
+	types   func() *types // is asked when it is needed first
 	columns map[*pgparse.SelectStmt]*columns
 	total   map[subLinkTotality]bool
 	// columnsIn returns the columns that a FROM item certainly has, and keysOf the unique
@@ -37,7 +37,7 @@ type subLinkTotality struct {
 }
 
 func newAnalysis(w Rewriter, stmts []statement, shape Shape) *analysis {
-	a := &analysis{types: typesOf(stmts), columns: make(map[*pgparse.SelectStmt]*columns), total: make(map[subLinkTotality]bool)}
+	a := &analysis{types: sync.OnceValue(func() *types { return typesOf(stmts) }), columns: make(map[*pgparse.SelectStmt]*columns), total: make(map[subLinkTotality]bool)}
 	if w.Catalog == nil {
 		return a
 	}
@@ -245,7 +245,7 @@ func (t totality) ofCast(n *pgparse.TypeCast) bool {
 	case *pgparse.A_Const:
 		return !isInformationSchema(n.TypeName) // whose domains have conditions
 	case *pgparse.ParamRef:
-		if t.types.isGiven(n) {
+		if t.types().isGiven(n) {
 			return true
 		}
 	case *pgparse.A_ArrayExpr:
@@ -266,15 +266,15 @@ func (a *analysis) mixes(node any) form {
 		for _, when := range n.Args {
 			tests = append(tests, pgparse.Unwrap(when.GetCaseWhen().GetExpr()))
 		}
-		found := a.types.unify(results(n)...)
+		found := a.types().unify(results(n)...)
 		if n.Arg != nil {
-			found = max(found, a.types.meet(tests...))
+			found = max(found, a.types().meet(tests...))
 		}
 		return found
 	case *pgparse.CoalesceExpr:
-		return a.types.unify(unwrapped(n.Args)...)
+		return a.types().unify(unwrapped(n.Args)...)
 	case *pgparse.MinMaxExpr:
-		return a.types.unify(unwrapped(n.Args)...)
+		return a.types().unify(unwrapped(n.Args)...)
 	case *pgparse.A_Expr:
 		return a.mixed(compared(n))
 	case *pgparse.SubLink:
@@ -286,7 +286,7 @@ func (a *analysis) mixes(node any) form {
 func (a *analysis) mixed(groups [][]any) form {
 	found := bare
 	for _, nodes := range groups {
-		found = max(found, a.types.meet(nodes...))
+		found = max(found, a.types().meet(nodes...))
 	}
 	return found
 }
@@ -385,13 +385,13 @@ func (a *analysis) isOneValue(node any, table string) bool {
 	case *pgparse.A_Const:
 		return true
 	case *pgparse.ParamRef:
-		return a.types.params[n.Number] == param{location: n.Location}
+		return len(a.types().params[n.Number]) == 1
 	case *pgparse.TypeCast:
 		_, isConst := pgparse.Unwrap(n.Arg).(*pgparse.A_Const)
-		return (isConst || a.types.isGiven(n)) && len(n.TypeName.ArrayBounds) == 0 &&
+		return (isConst || a.types().isGiven(n)) && len(n.TypeName.ArrayBounds) == 0 &&
 			exactTypes[strings.TrimPrefix(dotted(n.TypeName.GetNames()), "pg_catalog.")]
 	case *pgparse.ColumnRef: // of a row around the query
-		return len(n.Fields) == 2 && n.Fields[0].GetString_().GetSval() != table && a.types.of(n) == fixed
+		return len(n.Fields) == 2 && n.Fields[0].GetString_().GetSval() != table && a.types().of(n) == fixed
 	}
 	return false
 }
