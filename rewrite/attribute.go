@@ -140,7 +140,7 @@ func isFieldOf(name string, value *pgparse.Node) bool {
 		i, err := strconv.Atoi(strings.TrimPrefix(name, "f"))
 		return err == nil && i > 0 && i <= len(n.Args) && name == "f"+strconv.Itoa(i) && !slices.ContainsFunc(n.Args, endsInStar)
 	case *pgparse.FuncCall:
-		return slices.Contains(compositeFunctions[strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")], name)
+		return slices.Contains(compositeFunctions[unqualified(n.Funcname)], name)
 	}
 	return false
 }

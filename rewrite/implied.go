@@ -90,9 +90,15 @@ func (s *rowSource) canBeNamed() bool {
 
 // equates reports whether a condition is that two columns are equal, in this order.
 func equates(condition *pgparse.Node, left, right []string) bool {
+	l, r, ok := equation(condition)
+	return ok && isColumn(l, left) && isColumn(r, right)
+}
+
+// equation returns the sides of an equality.
+func equation(condition *pgparse.Node) (left, right *pgparse.Node, ok bool) {
 	e := condition.GetAExpr()
-	return e != nil && e.Kind == pgparse.A_Expr_Kind_AEXPR_OP && dotted(e.Name) == "=" &&
-		isColumn(e.Lexpr, left) && isColumn(e.Rexpr, right)
+	ok = e != nil && e.Kind == pgparse.A_Expr_Kind_AEXPR_OP && dotted(e.Name) == "="
+	return e.GetLexpr(), e.GetRexpr(), ok
 }
 
 func isColumn(n *pgparse.Node, name []string) bool {

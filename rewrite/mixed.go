@@ -243,7 +243,7 @@ func (t *types) of(node any) form {
 		}
 		return found
 	case *pgparse.FuncCall:
-		switch name := strings.TrimPrefix(dotted(n.Funcname), "pg_catalog."); {
+		switch name := unqualified(n.Funcname); {
 		case ofArguments[name]:
 			return t.chosen(unwrapped(n.Args)...)
 		case calendar[name] || ofText[name] || builtin.Total(name) && !oddFunctions[name]:
@@ -310,13 +310,11 @@ func formOfType(n *pgparse.TypeName) form {
 
 func isOddType(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]
-	return oddTypes[last] || strings.HasPrefix(last, "reg") || strings.HasPrefix(name, "information_schema.")
+	return oddTypes[last] || strings.HasPrefix(last, "reg") || isInformationSchema(name)
 }
 
 // isInformationSchema reports whether a type is a domain that every database has.
-func isInformationSchema(n *pgparse.TypeName) bool {
-	return len(n.GetNames()) > 1 && n.Names[0].GetString_().GetSval() == "information_schema"
-}
+func isInformationSchema(name string) bool { return strings.HasPrefix(name, "information_schema.") }
 
 // narrow are types from which PostgreSQL casts to another by itself, where that can fail.
 var narrow = setOf("numeric date timestamp")
@@ -338,7 +336,7 @@ func (t *types) chosen(nodes ...any) form {
 		case *pgparse.ParamRef:
 			f = odd
 		case *pgparse.TypeCast:
-			if narrow[strings.TrimPrefix(dotted(n.TypeName.GetNames()), "pg_catalog.")] {
+			if narrow[unqualified(n.TypeName.GetNames())] {
 				f = odd
 			}
 		}
@@ -392,7 +390,7 @@ func (t *types) unify(nodes ...any) form {
 		switch {
 		case t.of(node) == bare:
 			return bare
-		case ok && calendar[strings.TrimPrefix(dotted(call.Funcname), "pg_catalog.")]:
+		case ok && calendar[unqualified(call.Funcname)]:
 			return odd // a date may be too late to be a time
 		}
 		return t.chosen(node)

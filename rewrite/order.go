@@ -257,7 +257,7 @@ func (a *analysis) isUnnest(n *pgparse.RangeFunction) bool {
 		return false
 	}
 	call := items[0].GetFuncCall()
-	return call != nil && strings.TrimPrefix(dotted(call.Funcname), "pg_catalog.") == "unnest" &&
+	return call != nil && unqualified(call.Funcname) == "unnest" &&
 		len(call.Args) == 1 && a.isTotal(pgparse.Unwrap(call.Args[0]))
 }
 

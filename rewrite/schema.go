@@ -428,7 +428,7 @@ func relationArgument(n *pgparse.FuncCall) (constant *pgparse.Node, ok bool) {
 // isRegclass reports whether a cast, which may be nil, is 'name'::regclass.
 func isRegclass(cast *pgparse.TypeCast) bool {
 	return cast.GetArg().GetAConst().GetSval() != nil && len(cast.GetTypeName().GetArrayBounds()) == 0 &&
-		strings.TrimPrefix(dotted(cast.GetTypeName().GetNames()), "pg_catalog.") == "regclass"
+		unqualified(cast.GetTypeName().GetNames()) == "regclass"
 }
 
 func (r *rewriter) sequenceArgument(n *pgparse.FuncCall) bool {

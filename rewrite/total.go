@@ -147,7 +147,7 @@ func isEstimated(node any) bool {
 	case *pgparse.List:
 		return !slices.ContainsFunc(n.Items, func(item *pgparse.Node) bool { return !isEstimated(pgparse.Unwrap(item)) })
 	case *pgparse.FuncCall:
-		return calendar[strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")] &&
+		return calendar[unqualified(n.Funcname)] &&
 			!slices.ContainsFunc(n.Args, func(arg *pgparse.Node) bool { return !isEstimated(pgparse.Unwrap(arg)) })
 	}
 	return false
@@ -200,7 +200,7 @@ func (t totality) of(node any) bool {
 	case *pgparse.TypeCast:
 		return t.ofCast(n)
 	case *pgparse.FuncCall:
-		name := strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")
+		name := unqualified(n.Funcname)
 		isLength := name == "length" && len(n.Args) == 1 // with an encoding it can fail
 		if !builtin.Total(name) && !totalAggregates[name] && !isLength || n.Over != nil {
 			return false
@@ -243,7 +243,7 @@ func isArrayOfConstants(n *pgparse.A_ArrayExpr) bool {
 func (t totality) ofCast(n *pgparse.TypeCast) bool {
 	switch arg := pgparse.Unwrap(n.Arg).(type) {
 	case *pgparse.A_Const:
-		return !isInformationSchema(n.TypeName) // whose domains have conditions
+		return !isInformationSchema(dotted(n.TypeName.GetNames())) // whose domains have conditions
 	case *pgparse.ParamRef:
 		if t.types().isGiven(n) {
 			return true
@@ -358,24 +358,25 @@ func (a *analysis) readsByKey(n *pgparse.SelectStmt) bool {
 		return false
 	}
 	rv := n.FromClause[0].GetRangeVar()
+	conditions := conjuncts(n.WhereClause)
 	return slices.ContainsFunc(a.keysOf(rv), func(key []string) bool {
-		return !slices.ContainsFunc(key, func(column string) bool {
-			own := []string{refName(rv), column}
-			return !slices.ContainsFunc(conjuncts(n.WhereClause), func(c *pgparse.Node) bool {
-				e := c.GetAExpr()
-				if e == nil || e.Kind != pgparse.A_Expr_Kind_AEXPR_OP || dotted(e.Name) != "=" {
-					return false
-				}
-				value := e.Rexpr
-				if !isColumn(e.Lexpr, own) && !isColumn(e.Lexpr, own[1:]) {
-					if value = e.Lexpr; !isColumn(e.Rexpr, own) && !isColumn(e.Rexpr, own[1:]) {
-						return false
-					}
-				}
-				return a.isOneValue(pgparse.Unwrap(value), refName(rv))
-			})
-		})
+		for _, column := range key {
+			if !slices.ContainsFunc(conditions, func(c *pgparse.Node) bool { return a.givesValue(c, refName(rv), column) }) {
+				return false
+			}
+		}
+		return true
 	})
+}
+
+// givesValue reports whether a condition is the equality of a table's column with one
+// value.
+func (a *analysis) givesValue(condition *pgparse.Node, table, column string) bool {
+	isIt := func(n *pgparse.Node) bool {
+		return isColumn(n, []string{table, column}) || isColumn(n, []string{column})
+	}
+	left, right, ok := equation(condition)
+	return ok && (isIt(left) && a.isOneValue(pgparse.Unwrap(right), table) || isIt(right) && a.isOneValue(pgparse.Unwrap(left), table))
 }
 
 // isOneValue reports whether an expression is equal to one value of a unique key of
@@ -389,7 +390,7 @@ func (a *analysis) isOneValue(node any, table string) bool {
 	case *pgparse.TypeCast:
 		_, isConst := pgparse.Unwrap(n.Arg).(*pgparse.A_Const)
 		return (isConst || a.types().isGiven(n)) && len(n.TypeName.ArrayBounds) == 0 &&
-			exactTypes[strings.TrimPrefix(dotted(n.TypeName.GetNames()), "pg_catalog.")]
+			exactTypes[unqualified(n.TypeName.GetNames())]
 	case *pgparse.ColumnRef: // of a row around the query
 		return len(n.Fields) == 2 && n.Fields[0].GetString_().GetSval() != table && a.types().of(n) == fixed
 	}
@@ -603,7 +604,7 @@ func (a *analysis) leastCost(node any) int {
 	})
 	switch n := node.(type) {
 	case *pgparse.FuncCall:
-		if builtin.IsFunction(strings.TrimPrefix(dotted(n.Funcname), "pg_catalog.")) {
+		if builtin.IsFunction(unqualified(n.Funcname)) {
 			sum++
 		}
 	case *pgparse.A_Expr:

@@ -98,11 +98,10 @@ func (r *rewriter) walk(node any, visible *ctes) {
 
 // sample rewrites a table with a TABLESAMPLE clause, whose method is a function.
 func (r *rewriter) sample(n *pgparse.RangeTableSample, visible *ctes) {
-	method := dotted(n.Method)
-	switch strings.TrimPrefix(method, "pg_catalog.") {
+	switch unqualified(n.Method) {
 	case "bernoulli", "system", "system_rows", "system_time":
 	default:
-		r.refuseConstruct(n.Location, "the sampling method "+method, "use bernoulli or system")
+		r.refuseConstruct(n.Location, "the sampling method "+dotted(n.Method), "use bernoulli or system")
 		return
 	}
 	r.read(n.Relation.GetRangeVar(), n, visible)
@@ -173,4 +172,9 @@ func dotted(names []*pgparse.Node) string {
 		parts[i] = n.GetString_().GetSval()
 	}
 	return strings.Join(parts, ".")
+}
+
+// unqualified is dotted without the schema of PostgreSQL's own.
+func unqualified(names []*pgparse.Node) string {
+	return strings.TrimPrefix(dotted(names), "pg_catalog.")
 }

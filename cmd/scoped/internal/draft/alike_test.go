@@ -11,7 +11,6 @@ import (
 	"github.com/scoped-pgx/scoped/catalog"
 	"github.com/scoped-pgx/scoped/cmd/scoped/internal/draft"
 	"github.com/scoped-pgx/scoped/internal/pgtest"
-	"github.com/scoped-pgx/scoped/policy"
 )
 
 // TestSchemas compares the policies of databases with a schema for each value with the
@@ -28,16 +27,7 @@ func TestSchemas(t *testing.T) {
 		{"hostile_schemas", nil, `Ä "{# '$(x)` + "`no`: 1;--%_", map[string]string{"tenant": `Ä "{# '$(x)` + "`no`: 10;--%_"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			db, conn := read(t, pgtest.DSN(t, file(t, "testdata/"+test.name+".sql")))
-			text, err := db.Policy(roots(t, test.roots...))
-			if err != nil {
-				t.Fatal(err)
-			}
-			compare(t, "testdata/"+test.name+".yaml", text)
-			p, err := policy.Parse("policy.yaml", []byte(text))
-			if err != nil {
-				t.Fatal(err)
-			}
+			conn, p, text := proposed(t, "testdata/"+test.name+".sql", test.name, test.roots...)
 			for name := range test.in {
 				if test.example != "" {
 					rename := "ALTER SCHEMA " + pgx.Identifier{test.example}.Sanitize() + " RENAME TO " + pgx.Identifier{p.Dimension(name).Schemas.Template}.Sanitize()

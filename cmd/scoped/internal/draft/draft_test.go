@@ -34,16 +34,7 @@ func TestGolden(t *testing.T) {
 		{"hostile", "testdata/hostile.sql", []string{"no"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			db, conn := read(t, pgtest.DSN(t, file(t, test.schema)))
-			text, err := db.Policy(roots(t, test.roots...))
-			if err != nil {
-				t.Fatal(err)
-			}
-			compare(t, "testdata/"+test.name+".yaml", text)
-			p, err := policy.Parse("policy.yaml", []byte(text))
-			if err != nil {
-				t.Fatal(err)
-			}
+			conn, p, _ := proposed(t, test.schema, test.name, test.roots...)
 			c, err := catalog.Read(t.Context(), conn)
 			if err != nil {
 				t.Fatal(err)
@@ -67,6 +58,23 @@ func TestGolden(t *testing.T) {
 			}
 		})
 	}
+}
+
+// proposed compares the policy for a schema with the file of that name, and returns it,
+// its text, and a connection to the database.
+func proposed(t *testing.T, schema, name string, names ...string) (*pgx.Conn, *policy.Policy, string) {
+	t.Helper()
+	db, conn := read(t, pgtest.DSN(t, file(t, schema)))
+	text, err := db.Policy(roots(t, names...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, "testdata/"+name+".yaml", text)
+	p, err := policy.Parse("policy.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn, p, text
 }
 
 // TestDocumentation compares the policy that the documentation shows.
